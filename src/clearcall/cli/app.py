@@ -1,0 +1,50 @@
+"""The ``clearcall`` program: its commands, and how errors reach the user."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from clearcall import __version__
+from clearcall.errors import ClearcallError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="clearcall",
+    help="Makes video calls over thin links sharp again.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"clearcall {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def clearcall(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Makes video calls over thin links sharp again."""
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one sentence and an exit status."""
+    try:
+        app()
+    except ClearcallError as error:
+        typer.echo(f"clearcall: {error}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        typer.echo("clearcall: interrupted; nothing unfinished was left at the output's name", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(INTERRUPTED)
