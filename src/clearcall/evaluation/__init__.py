@@ -1,1 +1,1 @@
-
+"""Measuring: metrics, evaluation over a benchmark, panels and reports."""

@@ -1,1 +1,1 @@
-
+"""Pictures and videos on disk."""
