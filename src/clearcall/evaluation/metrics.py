@@ -215,4 +215,4 @@ def _band(outputs: int) -> NDArray[np.float32]:
 
 
 def _decibels(mean_squared_error: float) -> float:
-    return 10 * math.log10(255**2 / mean_squared_error) if mean_squared_error else math.inf
+    return 10 * math.log10(255 * 255 / mean_squared_error) if mean_squared_error else math.inf
