@@ -182,7 +182,7 @@ def _mean_ssim(preds: NDArray[np.generic], target: NDArray[np.generic]) -> float
             across = _band(min(_TILE, columns - left)).T
             tile = np.s_[top : top + down.shape[1], left : left + across.shape[0]]
             total += _sum_of_tile(preds[tile], target[tile], down, across)
-    return total / (rows * columns * target.shape[2])
+    return total / float(rows * columns * target.shape[2])
 
 
 def _sum_of_tile(
