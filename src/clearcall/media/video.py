@@ -1,0 +1,300 @@
+"""Videos on disk: frames out of anything FFmpeg opens, and constant-rate clips in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from clearcall.errors import InputError, OutputError
+from clearcall.media.colour import from_rgb, to_rgb
+
+__all__ = ["VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
+
+_BT709: Final = 1
+_LIMITED: Final = 1
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before all of it is read.
+
+    Attributes:
+        width: Pixels across, as coded (before rotation).
+        height: Pixels down, as coded.
+        rate: Average frames per second, or None if not known.
+        frames: How many frames there are, estimated; or None.
+        duration: Seconds of the video stream, or None.
+        pixel_format: FFmpeg's name of the pixel format, as in ``"yuv420p"``.
+        rotation: Degrees, counter-clockwise, by which players turn the picture.
+        display_matrix: The nine numbers behind ``rotation`` (flips too), or None.
+        first: The first frame, for its colour tags and size.
+    """
+
+    width: int
+    height: int
+    rate: Fraction | None
+    frames: int | None
+    duration: float | None
+    pixel_format: str
+    rotation: int
+    display_matrix: tuple[int, ...] | None
+    first: av.VideoFrame
+
+
+class VideoSource:
+    """A video file to read frames from; damaged frames are passed over and counted.
+
+    Use it in a ``with`` block, and read it once.
+
+    Args:
+        path: Any file that FFmpeg opens and that has a video stream.
+
+    Attributes:
+        info: What is known beforehand.
+        damaged: Frames that couldn't be decoded, so far.
+        is_truncated: Set when reading has ended before the end of the video that its header promised.
+
+    Raises:
+        InputError: On entry: the file is missing, a folder, not a video, without a video stream, or
+            without a single frame that decodes.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "clip.mkv"
+        >>> with VideoSink(path, width=16, height=16, rate=Fraction(25)) as sink:
+        ...     for brightness in (0, 255):
+        ...         sink.write(np.full((16, 16, 3), brightness, np.uint8))
+        >>> with VideoSource(path) as source:
+        ...     [to_rgb(frame)[0, 0, 0].item() for frame in source.frames()]
+        [0, 255]
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged = 0
+        self.is_truncated = False
+
+    def __enter__(self) -> Self:
+        self.info = _probe(self.path)
+        self.container = _open(self.path)
+        self.stream = _main_video(self.container, self.path)
+        self.stream.thread_type = "AUTO"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Decode the video stream, in order of presentation.
+
+        Yields:
+            Every frame that decodes, with its exact ``pts`` and ``time_base``.
+        """
+        for item in self.read():
+            if isinstance(item, av.VideoFrame):
+                yield item
+
+    def read(self, copied: Sequence[av.stream.Stream] = ()) -> Iterator[av.VideoFrame | av.Packet[Any]]:
+        """Read the file once, front to back.
+
+        Args:
+            copied: Streams of ``container`` whose packets are wanted as they are.
+
+        Yields:
+            Decoded frames of the video stream, and packets of ``copied``, as they come in the file.
+        """
+        end: Fraction | None = None
+        for packet in self._packets(copied):
+            if packet.stream.index != self.stream.index:
+                if packet.dts is not None:
+                    yield packet
+                continue
+            for frame in self._decode(packet):
+                if frame.pts is not None and frame.time_base is not None:
+                    end = (frame.pts + frame.duration) * frame.time_base
+                yield frame
+        self.is_truncated |= self._ended_early(end)
+
+    def _packets(self, copied: Sequence[av.stream.Stream]) -> Iterator[av.Packet[Any]]:
+        """Demux; an error in the middle of the file is its end."""
+        try:
+            yield from self.container.demux(self.stream, *copied)
+        except av.FFmpegError:
+            self.is_truncated = True
+            yield from self.container.demux(self.stream)
+
+    def _decode(self, packet: av.Packet[Any]) -> list[av.VideoFrame]:
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            self.damaged += 1
+            return []
+
+    def _ended_early(self, end: Fraction | None) -> bool:
+        return False
+
+
+class VideoSink:
+    """A new constant-rate video in BT.709 limited range, tagged as such.
+
+    Use it in a ``with`` block.
+
+    Args:
+        path: Where to; the suffix names the container.
+        width: Pixels across.
+        height: Pixels down.
+        rate: Frames per second, exactly (``Fraction(30000, 1001)`` for 29.97).
+        codec: An FFmpeg encoder.
+        crf: Constant quality, for encoders that have it (lower is better).
+        options: More encoder options, as in ``{"preset": "veryfast"}``.
+
+    Raises:
+        OutputError: The encoder is unknown, or can't write this size or container.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width: int,
+        height: int,
+        rate: Fraction,
+        codec: str = "libx264",
+        crf: float = 18.0,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self._pixel_format = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        self._like = av.VideoFrame(width, height, self._pixel_format)
+        self._like.colorspace = self._like.color_primaries = self._like.color_trc = _BT709
+        self._like.color_range = _LIMITED
+        self._like.time_base = 1 / rate
+        self._count = 0
+        try:
+            self._container = av.open(f"file:{path}", "w")
+            self._stream = cast("VideoStream", self._container.add_stream(codec, rate))
+        except (ValueError, av.FFmpegError) as error:
+            raise OutputError(f"{path} can't be written with {codec} ({error}).") from error
+        self._configure(width, height, {"crf": f"{crf:g}", **(options or {})})
+
+    def _configure(self, width: int, height: int, options: dict[str, str]) -> None:
+        encoder = self._stream.codec_context
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, self._pixel_format
+        encoder.colorspace = encoder.color_primaries = encoder.color_trc = _BT709
+        encoder.color_range = _LIMITED
+        encoder.time_base = self._like.time_base or Fraction(1)
+        encoder.options = options
+        encoder.thread_type = "AUTO"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            with contextlib.suppress(av.FFmpegError):
+                self._container.close()
+            return
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+    def write(self, rgb: NDArray[np.uint8]) -> None:
+        """Append one frame.
+
+        Args:
+            rgb: HWC RGB uint8 of the sink's width and height.
+
+        Raises:
+            InputError: The frame has another shape.
+        """
+        if rgb.shape != (self._like.height, self._like.width, 3):
+            raise InputError(
+                f"A frame of shape {rgb.shape} was given for {self.path}, which is "
+                f"{self._like.width}x{self._like.height}."
+            )
+        self._like.pts = self._count
+        self._count += 1
+        frame = from_rgb(rgb, self._pixel_format, self._like)
+        self._container.mux(self._stream.encode(frame))
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    if not path.exists():
+        raise InputError(f"There is no file {path}; check the name.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a video.")
+    try:
+        return av.open(f"file:{path}", "r", metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise InputError(f"{path} may not be read; change its permissions.") from error
+        raise InputError(f"{path} is not a picture or video that can be read, or is damaged.") from error
+
+
+def _main_video(container: av.container.InputContainer, path: Path) -> VideoStream:
+    stream = container.streams.best("video")
+    if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        raise InputError(f"{path} has no video stream, so there is nothing to sharpen in it.")
+    if stream.codec_context is None:
+        raise InputError(f"{path} has a video stream whose codec FFmpeg can't decode here.")
+    return cast("VideoStream", stream)
+
+
+def _probe(path: Path) -> VideoInfo:
+    """Open, decode the first frame that decodes, and close again."""
+    with _open(path) as container:
+        stream = _main_video(container, path)
+        first = _first_frame(container, stream)
+        if first is None:
+            raise InputError(f"{path} has a video stream in which no frame decodes.")
+        duration = _duration(container, stream)
+        rate = stream.average_rate or stream.guessed_rate or None
+        estimate = round(duration * rate) if duration and rate else None
+        return VideoInfo(
+            width=first.width,
+            height=first.height,
+            rate=rate,
+            frames=stream.frames or estimate,
+            duration=duration,
+            pixel_format=first.format.name,
+            rotation=first.rotation,
+            display_matrix=_display_matrix(first),
+            first=first,
+        )
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    for data in cast("Iterable[SideData]", frame.side_data):
+        if data.type is SideDataType.DISPLAYMATRIX:
+            return tuple(np.frombuffer(bytes(data), np.int32).tolist())
+    return None
+
+
+def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> av.VideoFrame | None:
+    with contextlib.suppress(av.FFmpegError):
+        for packet in container.demux(stream):
+            with contextlib.suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    return frame
+    return None
+
+
+def _duration(container: av.container.InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
