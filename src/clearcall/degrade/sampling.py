@@ -1,0 +1,122 @@
+"""Links drawn by chance, for training: wider than the named ladder, at constant quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Self, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clearcall.degrade.codec import CodecName
+from clearcall.degrade.link import Profile
+from clearcall.degrade.scale import Kernel
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Weight = Annotated[float, Field(gt=0.0)]
+Choice = TypeVar("Choice")
+
+
+class TrainingMix(BaseModel):
+    """What training sees, as shares and ranges. Frozen, and checked when made.
+
+    Attributes:
+        clean: Share of frames that arrive untouched: the student learns to leave them alone.
+        resized: Share of frames that are resized only. The rest goes through a codec.
+        resize_scales: Weights of the scales of resized frames.
+        resize_down: Weights of the sender's kernels of resized frames.
+        resize_up: Weights of the receiver's kernels of resized frames.
+        codecs: Weights of the codecs.
+        qualities: For each codec the lowest and highest ``crf``, both included (JPEG: its quality).
+        coded_scales: Weights of the scales of coded frames.
+        coded_up: Weights of the receiver's kernels of coded frames.
+        frames: Least and most frames of movement that a coded frame ends.
+        movement: Slowest and fastest movement, in pixels a frame.
+        spoilt: Share of coded frames with sensor noise or a light blur, as often the one as the other.
+        noise: Weakest and strongest noise, standard deviation in steps of 1/255.
+        blur: Weakest and strongest blur, standard deviation in pixels of the sent frame.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clean: Share = 0.12
+    resized: Share = 0.22
+    resize_scales: dict[float, Weight] = {2.0: 0.7, 1.5: 0.15, 3.0: 0.15}
+    resize_down: dict[Kernel, Weight] = {"bicubic": 0.7, "lanczos": 0.1, "area": 0.1, "bilinear": 0.1}
+    resize_up: dict[Kernel, Weight] = {"bilinear": 0.6, "bicubic": 0.4}
+    codecs: dict[CodecName, Weight] = {"h264": 0.58, "vp8": 0.17, "vp9": 0.17, "jpeg": 0.08}
+    qualities: dict[CodecName, tuple[int, int]] = {"h264": (18, 38), "vp8": (6, 50), "vp9": (14, 52), "jpeg": (30, 90)}
+    coded_scales: dict[float, Weight] = {1.0: 0.15, 4 / 3: 0.15, 1.5: 0.15, 2.0: 0.4, 3.0: 0.15}
+    coded_up: dict[Kernel, Weight] = {"bicubic": 0.75, "bilinear": 0.25}
+    frames: tuple[int, int] = (4, 6)
+    movement: tuple[float, float] = (0.0, 3.0)
+    spoilt: Share = 0.15
+    noise: tuple[float, float] = (1.0, 4.0)
+    blur: tuple[float, float] = (0.3, 0.8)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.clean + self.resized > 1.0:
+            raise ValueError("the shares clean and resized come to more than 1")
+        if missing := set(self.codecs) - set(self.qualities):
+            raise ValueError(f"no range of qualities for {', '.join(sorted(missing))}")
+        ranges = (*self.qualities.values(), self.frames, self.movement, self.noise, self.blur)
+        if any(low > high for low, high in ranges):
+            raise ValueError("a range runs from high to low")
+        return self
+
+
+DEFAULT_MIX = TrainingMix()
+
+
+def random_profile(rng: np.random.Generator, mix: TrainingMix = DEFAULT_MIX) -> Profile:
+    """Draw a link for one training window.
+
+    Args:
+        rng: Source of chance; the same generator state gives the same profile.
+        mix: Shares and ranges to draw from.
+
+    Returns:
+        A profile named ``random-clean``, ``random-resized`` or ``random-`` and its codec.
+
+    Example:
+        >>> random_profile(np.random.default_rng(3)) == random_profile(np.random.default_rng(3))
+        True
+    """
+    share = rng.random()
+    if share < mix.clean:
+        return Profile(name="random-clean")
+    if share < mix.clean + mix.resized:
+        return _resized(rng, mix)
+    return _coded(rng, mix)
+
+
+def _resized(rng: np.random.Generator, mix: TrainingMix) -> Profile:
+    return Profile(
+        name="random-resized",
+        scale=_draw(rng, mix.resize_scales),
+        down=_draw(rng, mix.resize_down),
+        up=_draw(rng, mix.resize_up),
+    )
+
+
+def _coded(rng: np.random.Generator, mix: TrainingMix) -> Profile:
+    codec = _draw(rng, mix.codecs)
+    spoilt, noisy = rng.random() < mix.spoilt, rng.random() < 0.5
+    return Profile(
+        name=f"random-{codec}",
+        codec=codec,
+        crf=int(rng.integers(*mix.qualities[codec], endpoint=True)),
+        scale=_draw(rng, mix.coded_scales),
+        up=_draw(rng, mix.coded_up),
+        noise=float(rng.uniform(*mix.noise)) if spoilt and noisy else 0.0,
+        blur=float(rng.uniform(*mix.blur)) if spoilt and not noisy else 0.0,
+        movement=float(rng.uniform(*mix.movement)),
+        picture_frames=int(rng.integers(*mix.frames, endpoint=True)),
+    )
+
+
+def _draw(rng: np.random.Generator, weights: Mapping[Choice, float]) -> Choice:
+    choices = list(weights)
+    shares = np.array(list(weights.values()))
+    return choices[int(rng.choice(len(choices), p=shares / shares.sum()))]
