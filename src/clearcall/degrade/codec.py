@@ -2,7 +2,8 @@
 
 H.264 is x264, VP8 and VP9 are libvpx, AV1 is SVT-AV1, each with its low-latency settings: no look-ahead, no
 B-frames, one key frame at the start. JPEG codes each frame alone. A frame travels as yuv420p, limited range,
-BT.709 (BT.601 for VP8, whose bitstream knows no other).
+BT.709 (BT.601 for VP8, whose bitstream knows no other), its chroma sited in the centre: H.264 has to be told so,
+or the decoder takes it for left-sited and colours move by half a pixel.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from typing import Literal, cast
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
 from clearcall.degrade.scale import Pixels
+from clearcall.media.colour import Colours, from_rgb, to_rgb
 
 CodecName = Literal["none", "h264", "vp8", "vp9", "av1", "jpeg"]
 
 _ONE_KEY_FRAME = 100_000
 _UNLIMITED_BPS = 100_000_000
-_BUFFER_SECONDS = 0.6
-_ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_BUFFER_SECONDS = 0.8
+_BT709 = Colours(matrix=1, range=1, primaries=1, transfer=1)
+_BT601 = Colours(matrix=5, range=1)
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,17 @@ class _Settings:
     encoder: str
     decoder: str
     options: dict[str, str] = field(default_factory=dict)
-    matrix: Colorspace = Colorspace.ITU709
+    colours: Colours = _BT709
     smallest: int = 16
     svt_params: str = ""
 
 
+_X264 = {"preset": "veryfast", "tune": "zerolatency", "chroma_sample_location": "center"}
 _LIBVPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 
 _SETTINGS = {
-    "h264": _Settings("libx264", "h264", {"preset": "veryfast", "tune": "zerolatency"}),
-    "vp8": _Settings("libvpx", "vp8", _LIBVPX | {"auto-alt-ref": "0"}, matrix=Colorspace.ITU601),
+    "h264": _Settings("libx264", "h264", _X264),
+    "vp8": _Settings("libvpx", "vp8", _LIBVPX | {"auto-alt-ref": "0"}, colours=_BT601),
     "vp9": _Settings("libvpx-vp9", "vp9", _LIBVPX),
     "av1": _Settings("libsvtav1", "libdav1d", {"preset": "11"}, smallest=64, svt_params="pred-struct=1:lp=1"),
 }
@@ -168,7 +171,7 @@ def _open_encoder(
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.gop_size, encoder.thread_count = _ONE_KEY_FRAME, threads
-    encoder.colorspace, encoder.color_range = settings.matrix, ColorRange.MPEG
+    settings.colours.stamp(encoder)
     if bps:
         encoder.bit_rate = bps
     params = settings.svt_params + (":rc=2" if bps else "")
@@ -189,7 +192,7 @@ def _video(
     if first is None:
         return
     height, width = first.shape[:2]
-    wire = _Wire(settings, width, height, threads)
+    wire = _Wire(settings, width, height)
     encoder = open_encoder(wire.coded_width, wire.coded_height)
     decoder = cast(VideoCodecContext, av.CodecContext.create(settings.decoder, "r"))
     decoder.thread_count = threads
@@ -205,38 +208,20 @@ def _video(
 class _Wire:
     """Frames between RGB and the yuv420p that a codec takes: even sizes, at least its smallest, edges repeated."""
 
-    def __init__(self, settings: _Settings, width: int, height: int, threads: int) -> None:
+    def __init__(self, settings: _Settings, width: int, height: int) -> None:
         self._width, self._height = width, height
         self.coded_width = max(width + width % 2, settings.smallest)
         self.coded_height = max(height + height % 2, settings.smallest)
-        self._matrix, self._threads = settings.matrix, threads
-        self._to_yuv, self._to_rgb = VideoReformatter(), VideoReformatter()
+        self._colours = settings.colours
 
     def to_yuv(self, frame: Pixels, number: int) -> av.VideoFrame:
         below, right = self.coded_height - self._height, self.coded_width - self._width
         if below or right:
             frame = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
-        picture = self._to_yuv.reformat(
-            av.VideoFrame.from_ndarray(frame, format="rgb24"),
-            format="yuv420p",
-            dst_colorspace=self._matrix,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_ACCURATE,
-            threads=self._threads,
-        )
+        picture = from_rgb(frame, "yuv420p", self._colours)
         picture.pts = number
         return picture
 
     def to_rgb(self, picture: av.VideoFrame) -> Pixels:
-        rgb = self._to_rgb.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=self._matrix,
-            src_color_range=ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=_ACCURATE,
-            threads=self._threads,
-        )
-        pixels = rgb.to_ndarray()[: self._height, : self._width]
-        return pixels.astype(np.uint8, copy=False)
+        self._colours.stamp(picture)
+        return to_rgb(picture)[: self._height, : self._width]

@@ -97,7 +97,8 @@ def degrade_picture(sharp: Pixels, profile: Profile, seed: int = 0) -> Pixels:
     coded = profile.codec not in ("none", "jpeg")
     path = camera_path(profile.picture_frames if coded else 1, rng, profile.movement)
     views = (_as_sent(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
-    received = deque(_received(views, profile, PICTURE_RATE), maxlen=1).pop()
+    rate = min(PICTURE_RATE, Fraction(profile.max_rate or PICTURE_RATE))
+    received = deque(_received(views, profile, rate), maxlen=1).pop()
     return resize(received, width, height, profile.up)
 
 
