@@ -51,12 +51,10 @@ def atomic_output(path: Path, force: bool) -> Iterator[Path]:
         yield unfinished
         _finish(unfinished, final, force)
     except Exception as error:
-        code = getattr(error, "errno", None)
-        if code not in _FULL:
+        if not is_disk_full(error):
             raise
         raise OutputError(
-            f"There is no room left to write {path} ({os.strerror(code)}); "
-            "free some space or choose another disk with -o."
+            f"There is no room left to write {path}; free some space or choose another disk with -o."
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -84,6 +82,22 @@ def check_output(path: Path, force: bool) -> None:
             raise OutputError(f"{path} exists already; add --force to replace it, or choose another name.")
     if not path.parent.is_dir():
         raise OutputError(f"The folder {path.parent} for {path.name} is missing; create it first.")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error of the system or of FFmpeg says that there is no room to write.
+
+    Args:
+        error: Any error.
+
+    Returns:
+        True for a full disk, a quota or a limit on the size of files.
+
+    Example:
+        >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device"))
+        True
+    """
+    return getattr(error, "errno", None) in _FULL
 
 
 def _create_beside(final: Path) -> Path:

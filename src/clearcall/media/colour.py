@@ -7,7 +7,8 @@ Going through planar RGB with accurate rounding has no bias (RMS 0.12 levels) an
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import av
 import numpy as np
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 _ACCURATE: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 _HD_HEIGHT: Final = 720
+_RGB: Final = 0
+_LIMITED: Final = 1
+_FULL: Final = 2
 _MATRICES: Final = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -45,8 +49,7 @@ def matrix_of(frame: av.VideoFrame) -> Colorspace:
         >>> matrix_of(av.VideoFrame(1920, 1080, "yuv420p")).name
         'ITU709'
     """
-    guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-    return _MATRICES.get(int(frame.colorspace), guess)
+    return _MATRICES.get(int(frame.colorspace), _guess(frame.height))
 
 
 def is_deep(frame: av.VideoFrame) -> bool:
@@ -89,36 +92,103 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[Any]:
     return planar.to_ndarray()
 
 
-def from_rgb(rgb: NDArray[Any], pixel_format: str, like: av.VideoFrame) -> av.VideoFrame:
-    """Convert RGB to a pixel format, with the matrix, range and tags of another frame.
+@dataclass(frozen=True)
+class Colours:
+    """How a video's numbers stand for colours, by the codes of ITU-T H.273 (2 = not specified).
+
+    Attributes:
+        matrix: Matrix coefficients (1 = BT.709, 5 and 6 = BT.601, 9 = BT.2020, 0 = RGB).
+        range: 1 = limited, 2 = full, 0 = not specified (this one is FFmpeg's code).
+        primaries: Colour primaries.
+        transfer: Transfer characteristics.
+    """
+
+    matrix: int = 2
+    range: int = 0
+    primaries: int = 2
+    transfer: int = 2
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Self:
+        """Read the tags of a decoded frame.
+
+        Args:
+            frame: A decoded frame.
+
+        Returns:
+            Its tags.
+        """
+        return cls(int(frame.colorspace), int(frame.color_range), int(frame.color_primaries), int(frame.color_trc))
+
+    def fit(self, pixel_format: str, height: int) -> Self:
+        """Tell what the tags become in another pixel format: RGB has no matrix, and YUV always has one.
+
+        Args:
+            pixel_format: FFmpeg's name of the pixel format to write.
+            height: Lines of the frame, for the guess between BT.709 and BT.601.
+
+        Returns:
+            The tags to write.
+
+        Example:
+            >>> Colours(matrix=0, range=2).fit("yuv444p", 1080)
+            Colours(matrix=1, range=1, primaries=2, transfer=2)
+        """
+        is_rgb = av.VideoFormat(pixel_format, 2, 2).is_rgb
+        if is_rgb == (self.matrix == _RGB):
+            return self
+        if is_rgb:
+            return replace(self, matrix=_RGB, range=_FULL)
+        return replace(self, matrix=1 if height >= _HD_HEIGHT else 6, range=_LIMITED)
+
+    def stamp(self, target: av.VideoFrame | av.VideoCodecContext) -> None:
+        """Set the tags on a frame or an encoder.
+
+        Args:
+            target: What to tag.
+        """
+        target.colorspace, target.color_range = self.matrix, self.range
+        target.color_primaries, target.color_trc = self.primaries, self.transfer
+
+
+def from_rgb(
+    rgb: NDArray[Any], pixel_format: str, colours: Colours, size: tuple[int, int] | None = None
+) -> av.VideoFrame:
+    """Convert RGB to a pixel format with a given matrix and range.
 
     Args:
-        rgb: HWC RGB, uint8 or uint16, C-contiguous; it is not copied and may not change meanwhile.
+        rgb: HWC RGB, uint8 or uint16; where C-contiguous it is not copied and may not change meanwhile.
         pixel_format: FFmpeg's name of the pixel format to make.
-        like: The frame whose colour tags, time stamp and time base the new frame gets.
+        colours: Matrix and range to convert to, and the tags that the frame gets.
+        size: Width and height to scale to, if not those of ``rgb``.
 
     Returns:
-        The new frame.
+        The new frame, without a time stamp.
 
     Example:
-        >>> grey = np.full((2, 4, 3), 128, np.uint8)
-        >>> from_rgb(grey, "yuv420p", like=av.VideoFrame(4, 2, "yuv420p")).format.name
-        'yuv420p'
+        >>> white = np.full((2, 4, 3), 255, np.uint8)
+        >>> frame = from_rgb(white, "yuv420p", Colours(matrix=1, range=1))
+        >>> frame.to_ndarray()[0, 0].item(), to_rgb(frame)[0, 0].tolist()
+        (235, [255, 255, 255])
     """
     packed = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le")
+    width, height = size or (packed.width, packed.height)
     frame = _reformatter().reformat(
         packed,
+        width,
+        height,
         format=pixel_format,
-        dst_colorspace=matrix_of(like),
-        dst_color_range=like.color_range,
+        dst_colorspace=_MATRICES.get(colours.matrix, _guess(height)),
+        dst_color_range=colours.range,
         interpolation=_ACCURATE,
         threads=1,
     )
-    frame.colorspace, frame.color_range = like.colorspace, like.color_range
-    frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
-    if like.time_base is not None:
-        frame.pts, frame.time_base = like.pts, like.time_base
+    colours.stamp(frame)
     return frame
+
+
+def _guess(height: int) -> Colorspace:
+    return Colorspace.ITU709 if height >= _HD_HEIGHT else Colorspace.ITU601
 
 
 def _reformatter() -> VideoReformatter:

@@ -18,12 +18,12 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from clearcall.errors import InputError, OutputError
-from clearcall.media.colour import from_rgb, to_rgb
+from clearcall.media.colour import Colours, from_rgb, to_rgb
 
 __all__ = ["VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
 
-_BT709: Final = 1
-_LIMITED: Final = 1
+_ENDS_EARLY_SECONDS: Final = 0.25
+_BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class VideoInfo:
         pixel_format: FFmpeg's name of the pixel format, as in ``"yuv420p"``.
         rotation: Degrees, counter-clockwise, by which players turn the picture.
         display_matrix: The nine numbers behind ``rotation`` (flips too), or None.
-        first: The first frame, for its colour tags and size.
+        start: Seconds at which the file starts.
+        first: The first frame that decodes, for its colour tags.
     """
 
     width: int
@@ -50,6 +51,7 @@ class VideoInfo:
     pixel_format: str
     rotation: int
     display_matrix: tuple[int, ...] | None
+    start: Fraction
     first: av.VideoFrame
 
 
@@ -117,20 +119,23 @@ class VideoSource:
         Yields:
             Decoded frames of the video stream, and packets of ``copied``, as they come in the file.
         """
-        end: Fraction | None = None
+        end_of_frames = end_of_all = self.info.start
         for packet in self._packets(copied):
             if packet.stream.index != self.stream.index:
-                if packet.dts is not None:
+                if packet.size or packet.dts is not None:
+                    end_of_all = max(end_of_all, _end(packet))
                     yield packet
                 continue
             for frame in self._decode(packet):
-                if frame.pts is not None and frame.time_base is not None:
-                    end = (frame.pts + frame.duration) * frame.time_base
+                end_of_frames = max(end_of_frames, _end(frame))
                 yield frame
-        self.is_truncated |= self._ended_early(end)
+        if self.info.duration is not None:
+            has_own_duration = self.stream.duration is not None
+            end = end_of_frames if has_own_duration else max(end_of_frames, end_of_all)
+            self.is_truncated |= end - self.info.start < self.info.duration - _ENDS_EARLY_SECONDS
 
     def _packets(self, copied: Sequence[av.stream.Stream]) -> Iterator[av.Packet[Any]]:
-        """Demux; an error in the middle of the file is its end."""
+        """Demux; an error in the middle of the file is its end, of which the decoder still holds frames."""
         try:
             yield from self.container.demux(self.stream, *copied)
         except av.FFmpegError:
@@ -143,9 +148,6 @@ class VideoSource:
         except av.FFmpegError:
             self.damaged += 1
             return []
-
-    def _ended_early(self, end: Fraction | None) -> bool:
-        return False
 
 
 class VideoSink:
@@ -178,27 +180,20 @@ class VideoSink:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
-        self._pixel_format = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-        self._like = av.VideoFrame(width, height, self._pixel_format)
-        self._like.colorspace = self._like.color_primaries = self._like.color_trc = _BT709
-        self._like.color_range = _LIMITED
-        self._like.time_base = 1 / rate
+        self._shape = (height, width, 3)
         self._count = 0
         try:
             self._container = av.open(f"file:{path}", "w")
             self._stream = cast("VideoStream", self._container.add_stream(codec, rate))
         except (ValueError, av.FFmpegError) as error:
             raise OutputError(f"{path} can't be written with {codec} ({error}).") from error
-        self._configure(width, height, {"crf": f"{crf:g}", **(options or {})})
-
-    def _configure(self, width: int, height: int, options: dict[str, str]) -> None:
         encoder = self._stream.codec_context
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, self._pixel_format
-        encoder.colorspace = encoder.color_primaries = encoder.color_trc = _BT709
-        encoder.color_range = _LIMITED
-        encoder.time_base = self._like.time_base or Fraction(1)
-        encoder.options = options
+        encoder.width, encoder.height = width, height
+        encoder.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        encoder.time_base = 1 / rate
+        encoder.options = {"crf": f"{crf:g}", **(options or {})}
         encoder.thread_type = "AUTO"
+        _BT709.stamp(encoder)
 
     def __enter__(self) -> Self:
         return self
@@ -222,14 +217,12 @@ class VideoSink:
         Raises:
             InputError: The frame has another shape.
         """
-        if rgb.shape != (self._like.height, self._like.width, 3):
-            raise InputError(
-                f"A frame of shape {rgb.shape} was given for {self.path}, which is "
-                f"{self._like.width}x{self._like.height}."
-            )
-        self._like.pts = self._count
+        if rgb.shape != self._shape:
+            height, width, _ = self._shape
+            raise InputError(f"A frame of shape {rgb.shape} was given for {self.path}, which is {width}x{height}.")
+        frame = from_rgb(rgb, self._stream.codec_context.pix_fmt or "yuv420p", _BT709)
+        frame.pts, frame.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
-        frame = from_rgb(rgb, self._pixel_format, self._like)
         self._container.mux(self._stream.encode(frame))
 
 
@@ -243,7 +236,7 @@ def _open(path: Path) -> av.container.InputContainer:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{path} may not be read; change its permissions.") from error
-        raise InputError(f"{path} is not a picture or video that can be read, or is damaged.") from error
+        raise InputError(f"{path} is not a picture or video that can be read, or is damaged or cut off.") from error
 
 
 def _main_video(container: av.container.InputContainer, path: Path) -> VideoStream:
@@ -274,6 +267,7 @@ def _probe(path: Path) -> VideoInfo:
             pixel_format=first.format.name,
             rotation=first.rotation,
             display_matrix=_display_matrix(first),
+            start=Fraction(container.start_time or 0, av.time_base),
             first=first,
         )
 
@@ -292,6 +286,14 @@ def _first_frame(container: av.container.InputContainer, stream: VideoStream) ->
                 for frame in packet.decode():
                     return frame
     return None
+
+
+def _end(item: av.VideoFrame | av.Packet[Any]) -> Fraction:
+    """When a frame or packet ends, in seconds (0 where it doesn't say)."""
+    start = item.pts if item.pts is not None else item.dts
+    if start is None or item.time_base is None:
+        return Fraction(0)
+    return (start + (item.duration or 0)) * item.time_base
 
 
 def _duration(container: av.container.InputContainer, stream: VideoStream) -> float | None:

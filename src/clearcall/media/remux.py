@@ -1,0 +1,272 @@
+"""A new video with other pixels and the same of everything else: sound, subtitles, times, colours, metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+import av
+import numpy as np
+from av.codec.context import Flags as CodecFlags
+from av.container import OutputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from clearcall.errors import OutputError
+from clearcall.media.atomic import is_disk_full
+from clearcall.media.colour import Colours, from_rgb
+from clearcall.media.encoder import Encoding, choose_encoder, choose_pixel_format
+from clearcall.media.picture import PICTURE_SUFFIXES
+from clearcall.media.video import VideoInfo, VideoSource
+
+_VARIABLE_FPS: Final = 0x0400
+"""FFmpeg's AVFMT_VARIABLE_FPS."""
+
+_ESSENTIAL: Final = frozenset({"audio", "subtitle"})
+_HOMES: Final = {".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".ts": "mpegts"}
+"""Containers to advise, by suffix, where the wanted one can't hold a stream."""
+
+_TURNING: Final = frozenset({"mp4", "mov", "matroska", "webm", "3gp", "3g2", "ipod"})
+"""Containers (FFmpeg's names) that store how the picture is to be turned."""
+
+_STALE: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
+_STALE_OF_STREAM: Final = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder")
+_DEFAULT_RATE: Final = Fraction(30)
+
+
+class RemuxSink:
+    """The output beside a source: write the new frames, pass on the packets of the streams that are copied.
+
+    Every audio and subtitle stream must fit the container; attachments, data streams and cover pictures are
+    copied where they fit and else named in ``notes``. How the picture is to be turned is stored where the
+    container can store it (MP4, MOV, Matroska, WebM, 3GP); in the others the pixels themselves are turned.
+    Frames that come in another size than the first (calls change it) are scaled to the first's.
+
+    Use it in a ``with`` block.
+
+    Args:
+        path: Where to; the suffix names the container.
+        source: The opened source.
+        encoding: What the user asks of the encoder.
+
+    Attributes:
+        copied: The source's streams whose packets ``copy`` takes.
+        notes: What couldn't be kept, a sentence each.
+
+    Raises:
+        OutputError: The container is unknown, or can't hold the video or one of the audio and subtitle
+            streams, or the encoder refuses its options.
+        RecipeError: An unknown codec or an option that it doesn't have.
+    """
+
+    def __init__(self, path: Path, source: VideoSource, encoding: Encoding) -> None:
+        self.path = path
+        self.copied: list[Stream] = []
+        self.notes: list[str] = []
+        self._source = source
+        self._last_pts: int | None = None
+        self._outputs: dict[int, Stream] = {}
+        self._container = _create(path, source)
+        try:
+            self._turns = _turns_to_bake(self._container, source.info)
+            self._add_streams(encoding)
+            self._container.set_chapters(source.container.chapters())
+            self._start(encoding)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._abandon()
+            return
+        self._container.mux(self._video.encode(None))
+        self._container.close()
+
+    def write(self, rgb: NDArray[Any], original: av.VideoFrame) -> None:
+        """Encode one frame at the time of the original.
+
+        Args:
+            rgb: HWC RGB, uint8 or uint16.
+            original: The decoded frame that it was made from, for its time and duration.
+        """
+        if self._turns:
+            rgb = np.rot90(rgb, self._turns)
+        encoder = self._video.codec_context
+        frame = from_rgb(rgb, encoder.pix_fmt or "yuv420p", self._colours, (encoder.width, encoder.height))
+        frame.time_base = encoder.time_base
+        frame.pts = self._next_pts(original)
+        frame.duration = _ticks(original.duration, original.time_base, encoder.time_base)
+        self._container.mux(self._video.encode(frame))
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Pass on a packet of a copied stream, untouched.
+
+        Args:
+            packet: As demuxed from the source.
+        """
+        packet.stream = self._outputs[packet.stream.index]
+        self._container.mux(packet)
+
+    def _next_pts(self, original: av.VideoFrame) -> int:
+        """The original's time in the encoder's ticks; frames without one, or out of order, follow the last."""
+        base = self._video.codec_context.time_base
+        floor = None if self._last_pts is None else self._last_pts + 1
+        pts = floor or 0 if original.pts is None else _ticks(original.pts, original.time_base, base)
+        self._last_pts = pts if floor is None else max(pts, floor)
+        return self._last_pts
+
+    def _add_streams(self, encoding: Encoding) -> None:
+        for stream in self._source.container.streams:
+            if stream.index == self._source.stream.index:
+                self._add_video(encoding)
+            else:
+                self._add_copy(stream)
+
+    def _add_video(self, encoding: Encoding) -> None:
+        source, info = self._source.stream, self._source.info
+        is_deep = max(part.bits for part in info.first.format.components) > 8
+        chosen = choose_encoder(encoding, self._container, is_deep)
+        width, height = (info.height, info.width) if self._turns % 2 else (info.width, info.height)
+        pixel_format = choose_pixel_format(chosen.name, info.pixel_format, width, height)
+        rate = info.rate or _DEFAULT_RATE
+        try:
+            self._video = cast("VideoStream", self._container.add_stream(chosen.name, rate))
+        except (ValueError, av.FFmpegError) as error:
+            raise OutputError(
+                f"{self.path.suffix} files can't hold video coded by {chosen.name}; "
+                "choose another --codec, or .mkv or .mp4."
+            ) from error
+        encoder = self._video.codec_context
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, pixel_format
+        encoder.time_base = self._time_base(rate)
+        encoder.sample_aspect_ratio = _turned_ratio(source.sample_aspect_ratio, self._turns)
+        encoder.options = dict(chosen.options)
+        encoder.thread_type = "AUTO"
+        encoder.flags |= CodecFlags.frame_duration
+        if self._container.format.name == "avi":
+            encoder.max_b_frames = 0
+        self._colours = Colours.of(info.first).fit(pixel_format, info.height)
+        self._colours.stamp(encoder)
+        self._describe(self._video, source)
+        if info.display_matrix and not self._turns:
+            self._video.set_display_matrix(info.display_matrix)
+
+    def _time_base(self, rate: Fraction) -> Fraction:
+        """The source's ticks where the container takes any, else one tick per frame."""
+        has_any_time = self._container.format.flags & _VARIABLE_FPS
+        if (has_any_time or self._container.format.name == "mpegts") and self._source.stream.time_base:
+            return self._source.stream.time_base
+        return 1 / rate
+
+    def _add_copy(self, stream: Stream) -> None:
+        what = f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
+        if not _can_hold(self._container.format.name, stream):
+            if stream.type in _ESSENTIAL:
+                raise OutputError(
+                    f"{self.path.suffix} files can't hold {what} of {self._source.path.name}; {_advice(stream)}."
+                )
+            self.notes.append(f"{what} left out: {self.path.suffix} files can't hold it")
+            return
+        output = self._container.add_stream_from_template(stream, opaque=True)
+        self._describe(output, stream)
+        self._outputs[stream.index] = output
+        self.copied.append(stream)
+
+    def _describe(self, output: Stream, source: Stream) -> None:
+        stale = _STALE_OF_STREAM if output.type == "video" else _STALE_OF_STREAM[:-1]
+        kept = {key: value for key, value in source.metadata.items() if not key.startswith(stale)}
+        output.metadata.update(kept)
+        output.disposition = source.disposition
+
+    def _start(self, encoding: Encoding) -> None:
+        """Open the encoder and write the header, so that what they refuse is known before any work."""
+        try:
+            self._container.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            if is_disk_full(error):
+                raise
+            name = self._video.codec_context.name
+            asked = f" with preset {encoding.preset}" if encoding.preset else ""
+            size = f"{self._video.codec_context.width}x{self._video.codec_context.height}"
+            raise OutputError(
+                f"{name} can't write {size} frames to {self.path.suffix} files{asked} ({error}); "
+                "choose another --codec, --preset or suffix."
+            ) from error
+
+    def _abandon(self) -> None:
+        with contextlib.suppress(av.FFmpegError, ValueError):
+            self._container.close()
+
+
+def _create(path: Path, source: VideoSource) -> OutputContainer:
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        raise OutputError(f"{source.path.name} is a video, which a {path.suffix} file can't hold; use .mp4 or .mkv.")
+    try:
+        container = av.open(f"file:{path}", "w", container_options=_muxer_options(path, source))
+    except ValueError as error:
+        raise OutputError(f"No video format is known for the suffix {path.suffix!r}; use .mp4 or .mkv.") from error
+    kept = {key: value for key, value in source.container.metadata.items() if key not in _STALE}
+    container.metadata.update(kept)
+    return container
+
+
+def _muxer_options(path: Path, source: VideoSource) -> dict[str, str]:
+    """Options that keep times exact, and QuickTime's own metadata where there are some."""
+    kind = path.suffix.lower()
+    if kind in {".ts", ".m2ts", ".mts"}:
+        return {"mpegts_copyts": "1"}
+    if kind not in {".mp4", ".mov", ".m4v", ".3gp"}:
+        return {}
+    ticks = source.stream.time_base or Fraction(1, 1000)
+    options = {"movie_timescale": str(max(ticks.denominator, 1000))}
+    if any(key.startswith("com.") for key in source.container.metadata):
+        options["movflags"] = "use_metadata_tags"
+    return options
+
+
+def _can_hold(format_name: str, stream: Stream) -> bool:
+    """Try it: write the header of an empty file in memory that holds only this stream."""
+    if stream.type == "data" and _codec_name(stream) in {"bin_data", "tmcd", "none"}:
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=format_name) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError):
+        return False
+    return True
+
+
+def _advice(stream: Stream) -> str:
+    fitting = [suffix for suffix, name in _HOMES.items() if _can_hold(name, stream)]
+    return f"write to {' or '.join(fitting[:2])}" if fitting else "no container here can"
+
+
+def _codec_name(stream: Stream) -> str:
+    return stream.codec_context.name if stream.codec_context is not None else str(stream.name)
+
+
+def _turns_to_bake(container: OutputContainer, info: VideoInfo) -> int:
+    """Quarter turns, counter-clockwise, that the pixels need where the container can't store them."""
+    if container.format.name in _TURNING:
+        return 0
+    return round(info.rotation / 90) % 4
+
+
+def _turned_ratio(ratio: Fraction | None, turns: int) -> Fraction | None:
+    return 1 / ratio if ratio and turns % 2 else ratio
+
+
+def _ticks(count: int, base: Fraction | None, new_base: Fraction) -> int:
+    return count if base is None or base == new_base else round(count * base / new_base)
