@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import av
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class _Frame:
     original: av.VideoFrame
 
 
-_Item = _Frame | av.Packet[Any]
+_Item: TypeAlias = "_Frame | av.Packet[Any]"
 
 
 def sharpen_video(
