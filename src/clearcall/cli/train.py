@@ -1,0 +1,45 @@
+"""``clearcall train`` and ``clearcall export``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearcall.errors import require
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file such as recipes/small.toml.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of sharp pictures, or of pairs (train/blur, train/sharp, val/blur, val/sharp)."),
+    ],
+    validation: Annotated[
+        Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    max_time: Annotated[str | None, typer.Option(help="Stop cleanly after HH:MM:SS; --resume goes on.")] = None,
+) -> None:
+    """Train a student by its recipe (needs the train extra)."""
+    require("lightning.pytorch", extra="train")
+    from clearcall.training.fit import train_student
+    from clearcall.training.recipe import read_recipe
+
+    chosen = read_recipe(recipe)
+    if epochs is not None:
+        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": epochs})})
+    best = train_student(
+        chosen,
+        data,
+        output or Path("runs") / chosen.name,
+        validation=validation,
+        resume=resume,
+        max_time=max_time,
+        bar=sys.stderr.isatty(),
+    )
+    typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")

@@ -1,0 +1,81 @@
+"""The Lightning module: a student, its losses, its optimiser, and SSIM on fixed pairs."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from clearcall.evaluation.metrics import psnr, ssim
+from clearcall.frame import Frame, to_frame
+from clearcall.training.dataset import Squares
+from clearcall.training.losses import WeightedLosses
+from clearcall.training.recipe import Recipe, TrainingConfig
+from clearcall.training.student import Student
+from clearcall.training.validation import FixedPair
+
+
+class StudentModule(pl.LightningModule):
+    """Trains a student on batches of squares; validates on ``FixedPair`` items.
+
+    Args:
+        recipe: What to train and how.
+        total_steps: Steps of the whole training, over which the learning rate decays.
+    """
+
+    def __init__(self, recipe: Recipe, total_steps: int) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.total_steps = total_steps
+        self.student = Student(recipe.student)
+        self.losses = WeightedLosses(recipe.losses.model_dump())
+
+    def training_step(self, batch: Squares, _batch_index: int) -> Tensor:
+        """One step on a batch; logs every loss by its name."""
+        degraded, sharp = (side.contiguous(memory_format=torch.channels_last) for side in batch)
+        total, parts = self.losses(self.student(degraded), sharp)
+        self.log("train/loss", total, prog_bar=True, batch_size=len(sharp))
+        self.log_dict({f"train/{name}": part for name, part in parts.items()}, batch_size=len(sharp))
+        return total  # type: ignore[no-any-return]  # Lightning's base class is untyped here
+
+    def validation_step(self, pair: FixedPair, _batch_index: int) -> None:
+        """Sharpen one fixed pair and log its SSIM and PSNR, overall and per profile."""
+        output = self.sharpen(pair)
+        scores = {"ssim": ssim(output, pair.sharp), "psnr": psnr(output, pair.sharp)}
+        gain = scores["ssim"] - pair.degraded_ssim
+        self.log_dict({f"val/{name}": value for name, value in scores.items()}, batch_size=1, prog_bar=True)
+        self.log_dict({f"val/ssim {pair.profile}": scores["ssim"], f"val/gain {pair.profile}": gain}, batch_size=1)
+
+    def sharpen(self, pair: FixedPair) -> Frame:
+        """The student's output for a fixed pair."""
+        frame = torch.from_numpy(pair.degraded).permute(2, 0, 1)[None].float().div(255)
+        with torch.no_grad():
+            output = self.student(frame.to(self.device))
+        return to_frame(output[0].float().cpu().numpy())
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam, with a linear warm-up and a cosine decay per step."""
+        config = self.recipe.training
+        optimiser = torch.optim.Adam(self.student.parameters(), lr=config.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: learning_rate_factor(step, self.total_steps, config)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def learning_rate_factor(step: int, total_steps: int, config: TrainingConfig) -> float:
+    """What the learning rate is multiplied by at a step: up in a line, down in a cosine (Loshchilov, ICLR 2017).
+
+    Example:
+        >>> config = TrainingConfig(learning_rate=1e-3, final_learning_rate=1e-4, warmup_steps=10)
+        >>> [round(learning_rate_factor(step, 110, config), 3) for step in (0, 9, 60, 110)]
+        [0.1, 1.0, 0.55, 0.1]
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    lowest = config.final_learning_rate / config.learning_rate
+    done = min((step - config.warmup_steps) / max(total_steps - config.warmup_steps, 1), 1.0)
+    return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,157 @@
+"""Recipes: one TOML file per trained model, with everything needed to train it again."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clearcall.errors import RecipeError
+from clearcall.training.student import StudentConfig
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Where pairs come from and how they are cut.
+
+    Attributes:
+        source: ``degraded``: sharp pictures degraded on the fly; ``paired``: blur and sharp on disk (GoPro layout).
+        degradation: ``random`` (the training mix of ``clearcall.degrade.sampling``) or the name of a profile.
+        window: Side, in pixels, of the part of a sharp picture that is degraded as one piece.
+        variants: Different degraded windows per sharp picture; an epoch shows each of them once.
+        crop: Side, in pixels, of the squares that the network trains on.
+        crops_per_window: Squares taken from each window (or pair) per epoch.
+        fit: How a pair on disk becomes a square: ``crop`` at random places, or ``resize`` of the whole picture.
+        detail: Share of squares chosen where detail is (the better of two random places).
+        held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given.
+        cache: Folder for degraded windows, made once and read again in later epochs (empty: make them each time).
+        workers: Processes that make pairs beside the training.
+    """
+
+    source: Literal["degraded", "paired"] = "degraded"
+    degradation: str = "random"
+    window: int = Field(default=384, ge=16, le=2048)
+    variants: int = Field(default=8, ge=1)
+    crop: int = Field(default=128, ge=16, le=2048)
+    crops_per_window: int = Field(default=8, ge=1)
+    fit: Literal["crop", "resize"] = "crop"
+    detail: float = Field(default=0.5, ge=0, le=1)
+    held_out: int = Field(default=12, ge=1)
+    cache: str = ""
+    workers: int = Field(default=2, ge=0)
+
+
+class LossWeights(_Section):
+    """The weight of each loss; 0 leaves it out."""
+
+    l1: Weight = 1.0
+    charbonnier: Weight = 0.0
+    ssim: Weight = 0.0
+
+
+class TrainingConfig(_Section):
+    """How the student is trained.
+
+    Attributes:
+        epochs: Passes over all windows.
+        batch_windows: Windows per step; times ``crops_per_window`` gives the squares per step.
+        learning_rate: Adam's, at the end of the warm-up.
+        final_learning_rate: Where the cosine decay ends.
+        warmup_steps: Steps over which the learning rate rises from zero.
+        gradient_clip: Largest norm of the gradient.
+        ema_decay: Decay of the moving average of the weights that is validated and exported (0: none).
+        precision: Lightning's name of the arithmetic, as in ``32-true`` or ``bf16-mixed``.
+        seed: Seed of weights, data order, crops and degradations.
+        validation_profiles: Profiles on which SSIM is tracked.
+    """
+
+    epochs: int = Field(default=100, ge=1)
+    batch_windows: int = Field(default=4, ge=1)
+    learning_rate: PositiveFloat = 1e-3
+    final_learning_rate: PositiveFloat = 1e-5
+    warmup_steps: int = Field(default=500, ge=0)
+    gradient_clip: PositiveFloat = 1.0
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seed: int = 0
+    validation_profiles: tuple[str, ...] = ("bicubic-x2", "h264-half-crf28", "clean")
+
+
+class Recipe(_Section):
+    """Everything needed to train one model again."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    student: StudentConfig = StudentConfig()
+    data: DataConfig = DataConfig()
+    losses: LossWeights = LossWeights()
+    training: TrainingConfig = TrainingConfig()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        RecipeError: The file can't be read, isn't TOML, has an unknown key (the nearest known one is named) or
+            an impossible value.
+    """
+    try:
+        return parse_recipe(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} can't be read: {error.strerror}; check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe {path} is not valid TOML: {error}.") from error
+
+
+def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
+    """Check a recipe's values.
+
+    Example:
+        >>> parse_recipe({"name": "tiny", "student": {"width": 8}}, "here").student.width
+        8
+        >>> parse_recipe({"name": "tiny", "student": {"witdh": 8}}, "here")
+        Traceback (most recent call last):
+        ...
+        clearcall.errors.RecipeError: here: student.witdh is not a known key; the nearest is student.width.
+    """
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{origin}: {'; '.join(_explain(detail) for detail in error.errors())}.") from error
+    if not any(recipe.losses.model_dump().values()):
+        raise RecipeError(f"{origin}: every loss has weight 0; give at least one of them a weight.")
+    if recipe.data.source == "degraded" and recipe.data.crop > recipe.data.window:
+        raise RecipeError(f"{origin}: data.crop is larger than data.window; make the crop the smaller one.")
+    if recipe.data.crop % recipe.student.stride:
+        raise RecipeError(f"{origin}: data.crop must be a multiple of student.stride.")
+    return recipe
+
+
+def _explain(detail: Any) -> str:
+    """One clause for one of pydantic's complaints."""
+    where = [str(part) for part in detail["loc"]]
+    name = ".".join(where)
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    if detail["type"] != "extra_forbidden":
+        return f"{name} is {detail['input']!r}: {detail['msg'].removeprefix('Value error, ').lower()}"
+    known = [".".join([*where[:-1], key]) for key in _section(where[:-1]).model_fields]
+    nearest = get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"{name} is not a known key; the nearest is {nearest[0]}"
+
+
+def _section(path: list[str]) -> type[BaseModel]:
+    section: type[BaseModel] = Recipe
+    for part in path:
+        annotation = section.model_fields[part].annotation
+        section = annotation if isinstance(annotation, type) else get_args(annotation)[0]
+    return section

@@ -1,0 +1,157 @@
+"""The student: three or four convolutions at reduced resolution that correct the frame they are given.
+
+The first convolution strides over the frame, the last one predicts a correction for each sub-pixel, and a pixel
+shuffle brings it back to full size, where it is added to the frame (Shi et al., "Real-Time Single Image and Video
+Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+COLOURS = 3
+
+
+class StudentConfig(BaseModel):
+    """What a student looks like; its only hyper-parameters.
+
+    Attributes:
+        stride: Step of the first convolution: the network works at 1/stride of the frame's width and height.
+        width: Channels of the hidden layers.
+        depth: Number of convolutions.
+        expansion: Hidden channels of each convolution while training (0: plain convolutions). They collapse
+            into one convolution, so inference never pays for them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stride: int = Field(default=2)
+    width: int = Field(default=16, ge=4, le=256)
+    depth: int = Field(default=4, ge=3, le=4)
+    expansion: int = Field(default=0, ge=0, le=512)
+
+    def model_post_init(self, _context: object) -> None:
+        """Refuse strides that the pixel shuffle is not meant for."""
+        if self.stride not in (1, 2, 4):
+            raise ValueError(f"stride must be 1, 2 or 4, not {self.stride}")
+
+
+class CollapsibleConv2d(nn.Module):
+    """A convolution trained as a wide linear block: k x k to many channels, then 1 x 1 back.
+
+    The two weights are multiplied before they meet the frame, so training costs hardly more than the plain
+    convolution they stand for (Bhardwaj et al., "Collapsible Linear Blocks for Super-Efficient Super
+    Resolution", MLSys 2022). Equal channel counts at stride 1 add an identity, which collapses as well.
+
+    Example:
+        >>> block = CollapsibleConv2d(8, 8, kernel=3, expansion=32)
+        >>> frame = torch.rand(1, 8, 6, 6)
+        >>> plain = block.collapsed()
+        >>> torch.allclose(block(frame), plain(frame), atol=1e-5)
+        True
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int = 1, expansion: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.wide = nn.Parameter(torch.empty(expansion, inputs, kernel, kernel))
+        self.narrow = nn.Parameter(torch.empty(outputs, expansion))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.has_identity = inputs == outputs and stride == 1
+        nn.init.normal_(self.wide, std=(inputs * kernel * kernel) ** -0.5)
+        nn.init.normal_(self.narrow, std=(2.0 / expansion) ** 0.5)
+        if self.has_identity:
+            # The identity already carries the signal; the learnt part starts as a small change to it.
+            nn.init.normal_(self.narrow, std=(0.2 / expansion) ** 0.5)
+
+    def kernel(self) -> Tensor:
+        """The one kernel that the block stands for, of shape (outputs, inputs, k, k)."""
+        kernel = torch.einsum("oh,hikl->oikl", self.narrow, self.wide)
+        if not self.has_identity:
+            return kernel
+        identity = torch.zeros_like(kernel)
+        middle = kernel.shape[-1] // 2
+        identity[:, :, middle, middle] = torch.eye(kernel.shape[0], device=kernel.device, dtype=kernel.dtype)
+        return kernel + identity
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        return functional.conv2d(features, self.kernel(), self.bias, self.stride, padding=1)
+
+    def collapsed(self) -> nn.Conv2d:
+        """The plain convolution that computes the same."""
+        outputs, inputs, size, _ = (kernel := self.kernel()).shape
+        plain = nn.Conv2d(inputs, outputs, size, self.stride, padding=1)
+        with torch.no_grad():
+            plain.weight.copy_(kernel)
+            plain.bias.copy_(self.bias)  # type: ignore[union-attr]  # made with a bias, two lines up
+        return plain
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> nn.Module:
+    if expansion:
+        return CollapsibleConv2d(inputs, outputs, kernel=kernel, stride=stride, expansion=expansion)
+    plain = nn.Conv2d(inputs, outputs, kernel, stride, padding=1)
+    nn.init.kaiming_normal_(plain.weight, nonlinearity="relu")
+    nn.init.zeros_(plain.bias)  # type: ignore[arg-type]  # made with a bias
+    return plain
+
+
+class Student(nn.Module):
+    """Sharpens frames: (N, 3, H, W) RGB in [0, 1] to the same shape; H and W are multiples of the stride.
+
+    Example:
+        >>> student = Student(StudentConfig(stride=2, width=16, depth=4))
+        >>> student(torch.rand(1, 3, 32, 48)).shape
+        torch.Size([1, 3, 32, 48])
+        >>> student.parameter_count
+        7164
+    """
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        self.config = config
+        stride, width, expansion = config.stride, config.width, config.expansion
+        outputs = COLOURS * stride * stride
+        channels = [COLOURS, *[width] * (config.depth - 1), outputs]
+        layers: list[nn.Module] = []
+        for index, (before, after) in enumerate(pairwise(channels)):
+            first = index == 0
+            layers.append(_convolution(before, after, stride + 2 if first else 3, stride if first else 1, expansion))
+        self.layers = nn.ModuleList(layers)
+        self._start_as_identity()
+
+    def _start_as_identity(self) -> None:
+        """Make the first correction zero, so that training starts from the frame itself."""
+        last = self.layers[-1]
+        nn.init.zeros_(last.narrow if isinstance(last, CollapsibleConv2d) else last.weight)  # type: ignore[arg-type]
+
+    @property
+    def parameter_count(self) -> int:
+        """Parameters at inference, after collapsing."""
+        return sum(parameter.numel() for parameter in self.collapsed().parameters())
+
+    def correction(self, degraded: Tensor) -> Tensor:
+        """The correction at 1/stride resolution, (N, 3 * stride^2, H / stride, W / stride), colour-major."""
+        features = degraded
+        for layer in self.layers[:-1]:
+            features = functional.relu(layer(features))
+        corrected: Tensor = self.layers[-1](features)
+        return corrected
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        """Sharpen; the result is not clamped, so that training sees where it overshoots."""
+        return degraded + functional.pixel_shuffle(self.correction(degraded), self.config.stride)
+
+    def collapsed(self) -> Student:
+        """The same student made of plain convolutions, as it is exported."""
+        plain = Student(self.config.model_copy(update={"expansion": 0})).to(next(self.parameters()).device)
+        for index, layer in enumerate(self.layers):
+            source = layer.collapsed() if isinstance(layer, CollapsibleConv2d) else layer
+            plain.layers[index].load_state_dict(source.state_dict())
+        return plain.eval()

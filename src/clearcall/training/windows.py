@@ -1,0 +1,131 @@
+"""Windows to train on: a degraded and a sharp picture of the same place, from disk or degraded on the fly.
+
+A degraded window is determined by the seed and its number, so it can be made on the fly, made again, or kept in
+a cache on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearcall.degrade import Profile, degrade_picture, get_profile
+from clearcall.degrade.sampling import random_profile
+from clearcall.training.pairs import Pair, read_frame, read_pair
+
+Window = NDArray[np.uint8]
+"""(2, H, W, 3): the degraded and the sharp picture of the same place."""
+
+CACHE_VERSION = 1
+PLACES_TRIED = 3
+
+
+class WindowSource(Protocol):
+    """Numbered windows to cut squares from."""
+
+    def __len__(self) -> int: ...
+
+    def window(self, item: int) -> Window:
+        """Window ``item``, read-only."""
+        ...
+
+
+@dataclass(frozen=True)
+class PairedWindows:
+    """Whole pairs from disk, each given ``repeats`` times per epoch."""
+
+    pairs: Sequence[Pair]
+    repeats: int = 1
+
+    def __len__(self) -> int:
+        return len(self.pairs) * self.repeats
+
+    def window(self, item: int) -> Window:
+        """Both pictures of pair ``item``."""
+        return read_pair(self.pairs[item % len(self.pairs)])
+
+
+@dataclass(frozen=True)
+class DegradedWindows:
+    """Windows of sharp pictures, degraded on the fly.
+
+    Attributes:
+        pictures: Sharp pictures.
+        variants: Windows per picture.
+        size: Side of a window in pixels; a smaller picture gives all it has.
+        degradation: ``random`` or a profile's name.
+        seed: Seed of places and degradations.
+        cache: Folder for windows already made, or None.
+    """
+
+    pictures: Sequence[Path]
+    variants: int
+    size: int
+    degradation: str
+    seed: int
+    cache: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures) * self.variants
+
+    def window(self, item: int) -> Window:
+        """Window ``item``, from the cache or made now (and kept there)."""
+        return self._make(item) if self.cache is None else self._cached(self.cache, item)
+
+    def _cached(self, cache: Path, item: int) -> Window:
+        path = cache / f"{self._key(item)}.npy"
+        if not path.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+            with unfinished.open("wb") as file:
+                np.save(file, self._make(item))
+            unfinished.replace(path)
+        window: Window = np.load(path, mmap_mode="r")
+        return window
+
+    def _key(self, item: int) -> str:
+        picture = self.pictures[item % len(self.pictures)]
+        stat = picture.stat()
+        parts = (CACHE_VERSION, picture.name, stat.st_size, self.size, self.degradation, self.seed, item)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+    def _make(self, item: int) -> Window:
+        rng = np.random.default_rng((self.seed, item))
+        sharp = _detailed_part(read_frame(self.pictures[item % len(self.pictures)]), self.size, rng)
+        degraded = degrade_picture(sharp, self._profile(rng), seed=int(rng.integers(2**31)))
+        return np.stack([degraded, sharp])
+
+    def _profile(self, rng: np.random.Generator) -> Profile:
+        return random_profile(rng) if self.degradation == "random" else get_profile(self.degradation)
+
+
+def _detailed_part(frame: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut the most detailed of a few random places out of a frame."""
+    places = [random_place(frame.shape[0], frame.shape[1], size, rng) for _ in range(PLACES_TRIED)]
+    parts = [frame[place] for place in places]
+    return np.ascontiguousarray(max(parts, key=detail))
+
+
+def random_place(height: int, width: int, size: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A random square of a frame, or all of a side that is shorter than the square's."""
+    top = int(rng.integers(max(height - size, 0) + 1))
+    left = int(rng.integers(max(width - size, 0) + 1))
+    return slice(top, top + size), slice(left, left + size)
+
+
+def detail(part: NDArray[np.uint8]) -> float:
+    """How much there is to see: the mean absolute difference of neighbouring green pixels, at half resolution.
+
+    Example:
+        >>> detail(np.zeros((8, 8, 3), np.uint8))
+        0.0
+    """
+    green = part[::2, ::2, 1].astype(np.int16)
+    return float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
