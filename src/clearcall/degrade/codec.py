@@ -1,9 +1,9 @@
 """Real video codecs in memory: encode as a call does, decode again, frame by frame.
 
 H.264 is x264, VP8 and VP9 are libvpx, AV1 is SVT-AV1, each with its low-latency settings: no look-ahead, no
-B-frames, one key frame at the start. JPEG codes each frame alone. A frame travels as yuv420p, limited range,
-BT.709 (BT.601 for VP8, whose bitstream knows no other), its chroma sited in the centre: H.264 has to be told so,
-or the decoder takes it for left-sited and colours move by half a pixel.
+B-frames, a key frame at the start and then only where the codec sees a cut. JPEG codes each frame alone. A frame
+travels as yuv420p, limited range, BT.709 (BT.601 for VP8, whose bitstream knows no other), its chroma sited in the
+centre: H.264 has to be told so, or the decoder takes it for left-sited and colours move by half a pixel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
-from clearcall.degrade.scale import Pixels
+from clearcall.frame import Frame
 from clearcall.media.colour import Colours, from_rgb, to_rgb
 
 CodecName = Literal["none", "h264", "vp8", "vp9", "av1", "jpeg"]
@@ -76,7 +76,7 @@ class Traffic:
 
 
 def round_trip(
-    frames: Iterable[Pixels],
+    frames: Iterable[Frame],
     codec: CodecName,
     *,
     crf: int | None = None,
@@ -84,7 +84,7 @@ def round_trip(
     rate: Fraction = Fraction(30),
     threads: int = 1,
     traffic: Traffic | None = None,
-) -> Iterator[Pixels]:
+) -> Iterator[Frame]:
     """Encode frames with a real codec at low latency and yield them decoded, one for each, in order.
 
     Memory is bounded: a frame is decoded as soon as its packet leaves the encoder. With the same input, settings
@@ -125,7 +125,7 @@ def round_trip(
     return _video(frames, settings, encoder, threads, traffic)
 
 
-def _jpeg(frames: Iterable[Pixels], quality: int | None, traffic: Traffic) -> Iterator[Pixels]:
+def _jpeg(frames: Iterable[Frame], quality: int | None, traffic: Traffic) -> Iterator[Frame]:
     if quality is None:
         raise ValueError("jpeg needs a quality (crf)")
     for frame in frames:
@@ -181,12 +181,12 @@ def _open_encoder(
 
 
 def _video(
-    frames: Iterable[Pixels],
+    frames: Iterable[Frame],
     settings: _Settings,
     open_encoder: Callable[[int, int], VideoCodecContext],
     threads: int,
     traffic: Traffic,
-) -> Iterator[Pixels]:
+) -> Iterator[Frame]:
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:
@@ -214,7 +214,7 @@ class _Wire:
         self.coded_height = max(height + height % 2, settings.smallest)
         self._colours = settings.colours
 
-    def to_yuv(self, frame: Pixels, number: int) -> av.VideoFrame:
+    def to_yuv(self, frame: Frame, number: int) -> av.VideoFrame:
         below, right = self.coded_height - self._height, self.coded_width - self._width
         if below or right:
             frame = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
@@ -222,6 +222,6 @@ class _Wire:
         picture.pts = number
         return picture
 
-    def to_rgb(self, picture: av.VideoFrame) -> Pixels:
+    def to_rgb(self, picture: av.VideoFrame) -> Frame:
         self._colours.stamp(picture)
         return to_rgb(picture)[: self._height, : self._width]

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearcall.degrade.codec import CodecName, Traffic, round_trip
 from clearcall.degrade.motion import camera_path
-from clearcall.degrade.scale import Kernel, Pixels, resize
+from clearcall.degrade.scale import Kernel, resize
+from clearcall.frame import Frame
 
 PICTURE_RATE = Fraction(30)
 
@@ -72,8 +73,19 @@ class Profile(BaseModel):
         scale = self.scale if self.side is None else max(1.0, min(width, height) / self.side)
         return max(1, round(width / scale)), max(1, round(height / scale))
 
+    def sent_rate(self, rate: Fraction) -> Fraction:
+        """Frames a second that are sent of a clip with ``rate`` of them.
 
-def degrade_picture(sharp: Pixels, profile: Profile, seed: int = 0) -> Pixels:
+        Example:
+            >>> Profile(name="slow", max_rate=15).sent_rate(Fraction(30000, 1001))
+            Fraction(15, 1)
+        """
+        return min(rate, Fraction(self.max_rate)) if self.max_rate else rate
+
+
+def degrade_picture(
+    sharp: Frame, profile: Profile, seed: int = 0, *, as_sent: bool = False, traffic: Traffic | None = None
+) -> Frame:
     """What the viewer sees of a picture that is held before the camera of a call.
 
     The picture moves slowly, as in a hand, and comes to rest where it is: the codec sees movement, and the last
@@ -83,9 +95,11 @@ def degrade_picture(sharp: Pixels, profile: Profile, seed: int = 0) -> Pixels:
         sharp: HWC RGB uint8, any size.
         profile: The link.
         seed: The same seed gives the same result, to the bit.
+        as_sent: Leave the picture at the size in which it was sent.
+        traffic: Where to count what was sent.
 
     Returns:
-        HWC RGB uint8 of the input's size.
+        HWC RGB uint8 of the input's size (unless ``as_sent``).
 
     Example:
         >>> degrade_picture(np.zeros((7, 5, 3), np.uint8), Profile(name="half", scale=2.0)).shape
@@ -96,21 +110,20 @@ def degrade_picture(sharp: Pixels, profile: Profile, seed: int = 0) -> Pixels:
     size = profile.sent_size(width, height)
     coded = profile.codec not in ("none", "jpeg")
     path = camera_path(profile.picture_frames if coded else 1, rng, profile.movement)
-    views = (_as_sent(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
-    rate = min(PICTURE_RATE, Fraction(profile.max_rate or PICTURE_RATE))
-    received = deque(_received(views, profile, rate), maxlen=1).pop()
-    return resize(received, width, height, profile.up)
+    views = (_made_ready(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
+    received = deque(_received(views, profile, profile.sent_rate(PICTURE_RATE), traffic), maxlen=1).pop()
+    return received if as_sent else resize(received, width, height, profile.up)
 
 
 def degrade_clip(
-    frames: Iterable[Pixels],
+    frames: Iterable[Frame],
     rate: Fraction,
     profile: Profile,
     seed: int = 0,
     *,
     as_sent: bool = False,
     traffic: Traffic | None = None,
-) -> Iterator[Pixels]:
+) -> Iterator[Frame]:
     """What the viewer sees of a clip; frames that the link leaves out are repeats of the one before.
 
     Args:
@@ -131,7 +144,7 @@ def degrade_clip(
         4
     """
     sender = _Sender(frames, rate, profile, np.random.default_rng(seed))
-    shown: Pixels | None = None
+    shown: Frame | None = None
     count = 0
     for received in _received(sender, profile, sender.rate, traffic):
         start = sender.sent_at.popleft()
@@ -147,14 +160,14 @@ def degrade_clip(
 class _Sender:
     """Takes the frames that the profile's frame rate leaves, and makes them ready for the codec."""
 
-    def __init__(self, frames: Iterable[Pixels], rate: Fraction, profile: Profile, rng: np.random.Generator) -> None:
+    def __init__(self, frames: Iterable[Frame], rate: Fraction, profile: Profile, rng: np.random.Generator) -> None:
         self._frames, self._profile, self._rng = frames, profile, rng
-        self._share = min(Fraction(1), (profile.max_rate or rate) / Fraction(rate))
-        self.rate = rate * self._share
+        self.rate = profile.sent_rate(rate)
+        self._share = self.rate / rate
         self.sent_at: deque[int] = deque()
         self.width = self.height = self.count = 0
 
-    def __iter__(self) -> Iterator[Pixels]:
+    def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
             number = self.count
             self.count += 1
@@ -163,16 +176,16 @@ class _Sender:
             self.sent_at.append(number)
             self.height, self.width = frame.shape[:2]
             size = self._profile.sent_size(self.width, self.height)
-            yield _as_sent(frame, size, self._profile, self._rng)
+            yield _made_ready(frame, size, self._profile, self._rng)
 
 
-def _as_sent(
-    sharp: Pixels,
+def _made_ready(
+    sharp: Frame,
     size: tuple[int, int],
     profile: Profile,
     rng: np.random.Generator,
     offset: tuple[float, float] = (0.0, 0.0),
-) -> Pixels:
+) -> Frame:
     sent = resize(sharp, *size, profile.down, offset)
     if profile.blur:
         sent = np.asarray(Image.fromarray(sent).filter(ImageFilter.GaussianBlur(profile.blur)))
@@ -183,8 +196,8 @@ def _as_sent(
 
 
 def _received(
-    sent: Iterable[Pixels], profile: Profile, rate: Fraction, traffic: Traffic | None = None
-) -> Iterator[Pixels]:
+    sent: Iterable[Frame], profile: Profile, rate: Fraction, traffic: Traffic | None = None
+) -> Iterator[Frame]:
     return round_trip(
         sent,
         profile.codec,

@@ -61,3 +61,37 @@ def get_profile(name: str) -> Profile:
     raise RecipeError(
         f"There is no profile named {name!r}; the nearest is {nearest!r}, and `clearcall degrade --list` shows them all"
     )
+
+
+def table() -> list[tuple[str, str, str, str, str, str]]:
+    """The ladder as text: name, sent as, codec, rate control, most frames a second, kernels (down, up).
+
+    ``docs/profiles.md`` and ``clearcall degrade --list`` show these rows.
+
+    Example:
+        >>> table()[1]
+        ('bicubic-x2', '1/2 size', '-', '-', 'all', 'bicubic, bilinear')
+    """
+    return [
+        (
+            profile.name,
+            _sent_as(profile),
+            "-" if profile.codec == "none" else profile.codec.upper().replace("H264", "H.264"),
+            _rate_control(profile),
+            str(profile.max_rate or "all"),
+            "-" if profile.name == "clean" else f"{profile.down}, {profile.up}",
+        )
+        for profile in PROFILES.values()
+    ]
+
+
+def _sent_as(profile: Profile) -> str:
+    if profile.side is not None:
+        return f"{profile.side}p"
+    return "full size" if profile.scale == 1.0 else f"1/{profile.scale:g} size"
+
+
+def _rate_control(profile: Profile) -> str:
+    if profile.bitrate_kbps is not None:
+        return f"{profile.bitrate_kbps} kbit/s"
+    return "-" if profile.crf is None else f"CRF {profile.crf}"

@@ -58,6 +58,9 @@ class TrainingMix(BaseModel):
     def _complete(self) -> Self:
         if self.clean + self.resized > 1.0:
             raise ValueError("the shares clean and resized come to more than 1")
+        weights = (self.resize_scales, self.resize_down, self.resize_up, self.codecs, self.coded_scales, self.coded_up)
+        if not all(weights):
+            raise ValueError("a table of weights is empty")
         if missing := set(self.codecs) - set(self.qualities):
             raise ValueError(f"no range of qualities for {', '.join(sorted(missing))}")
         ranges = (*self.qualities.values(), self.frames, self.movement, self.noise, self.blur)

@@ -11,11 +11,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]
-"""A frame: height x width x RGB, 8 bits."""
+from clearcall.frame import Frame
 
 Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
 
@@ -27,7 +25,7 @@ _RESAMPLING = {
 }
 
 
-def resize(pixels: Pixels, width: int, height: int, kernel: Kernel, offset: tuple[float, float] = (0.0, 0.0)) -> Pixels:
+def resize(pixels: Frame, width: int, height: int, kernel: Kernel, offset: tuple[float, float] = (0.0, 0.0)) -> Frame:
     """Resize a frame, antialiased, optionally as seen by a camera that has moved a little.
 
     Args:
@@ -39,7 +37,7 @@ def resize(pixels: Pixels, width: int, height: int, kernel: Kernel, offset: tupl
             what lies outside the frame repeats its edge.
 
     Returns:
-        HWC RGB uint8 of the new size.
+        HWC RGB uint8 of the new size, always a new array.
 
     Example:
         >>> resize(np.zeros((7, 5, 3), np.uint8), width=3, height=4, kernel="bicubic").shape
@@ -48,10 +46,10 @@ def resize(pixels: Pixels, width: int, height: int, kernel: Kernel, offset: tupl
     rows, columns = pixels.shape[:2]
     if offset == (0.0, 0.0):
         if (rows, columns) == (height, width):
-            return pixels
-        return np.asarray(Image.fromarray(pixels).resize((width, height), _RESAMPLING[kernel]))
+            return pixels.copy()
+        return np.array(Image.fromarray(pixels).resize((width, height), _RESAMPLING[kernel]))
     margin = int(np.ceil(max(abs(offset[0]), abs(offset[1]))))
     padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     left, top = margin + offset[0], margin + offset[1]
     box = (left, top, left + columns, top + rows)
-    return np.asarray(Image.fromarray(padded).resize((width, height), _RESAMPLING[kernel], box=box))
+    return np.array(Image.fromarray(padded).resize((width, height), _RESAMPLING[kernel], box=box))

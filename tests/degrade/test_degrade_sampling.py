@@ -1,0 +1,70 @@
+"""Random links for training: shares, ranges, determinism."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from clearcall.degrade import degrade_picture
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile
+
+
+def draw(count: int, mix: TrainingMix = DEFAULT_MIX) -> list:
+    rng = np.random.default_rng(0)
+    return [random_profile(rng, mix) for _ in range(count)]
+
+
+def test_shares_are_those_of_the_mix():
+    kinds = Counter(profile.name for profile in draw(2000))
+    assert kinds["random-clean"] / 2000 == pytest.approx(0.12, abs=0.03)
+    assert kinds["random-resized"] / 2000 == pytest.approx(0.22, abs=0.03)
+    assert kinds["random-h264"] > kinds["random-vp8"] > kinds["random-jpeg"] > 0
+    assert kinds["random-vp9"] > 0
+
+
+def test_settings_stay_in_their_ranges():
+    for profile in draw(500):
+        if profile.codec == "none":
+            assert profile.noise == profile.blur == 0.0
+            continue
+        low, high = DEFAULT_MIX.qualities[profile.codec]
+        assert low <= profile.crf <= high
+        assert profile.scale in DEFAULT_MIX.coded_scales
+        assert 4 <= profile.picture_frames <= 6
+        assert not (profile.noise and profile.blur)
+
+
+def test_the_same_seed_draws_the_same_links():
+    assert draw(50) == draw(50)
+
+
+def test_every_drawn_link_works_and_is_repeatable():
+    sharp = np.random.default_rng(1).integers(0, 256, (48, 56, 3), dtype=np.uint8)
+    for number, profile in enumerate(draw(25)):
+        assert (degrade_picture(sharp, profile, number) == degrade_picture(sharp, profile, number)).all()
+
+
+def test_a_mix_of_one_kind():
+    assert {profile.name for profile in draw(20, TrainingMix(clean=1.0, resized=0.0))} == {"random-clean"}
+    only_jpeg = TrainingMix(clean=0.0, resized=0.0, codecs={"jpeg": 1.0}, spoilt=1.0)
+    assert all(profile.codec == "jpeg" and (profile.noise or profile.blur) for profile in draw(20, only_jpeg))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"clean": 0.7, "resized": 0.7},
+        {"clean": -0.1},
+        {"codecs": {"av1": 1.0}},
+        {"codecs": {}},
+        {"coded_scales": {2.0: 0.0}},
+        {"frames": (6, 4)},
+        {"shares": 1},
+    ],
+)
+def test_an_impossible_mix_is_refused(fields: dict[str, object]):
+    with pytest.raises(ValidationError):
+        TrainingMix.model_validate(fields)
