@@ -17,7 +17,7 @@ from clearcall.errors import InputError, RecipeError
 
 Frame = NDArray[np.uint8]
 
-BEST_UNSHARP = 1.5
+BEST_UNSHARP = 1.75
 """The amount of ``unsharp`` that serves pictures reduced by two best (found in steps of 0.25)."""
 
 
