@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from clearcall import __version__
+from clearcall.cli.degrade import degrade
+from clearcall.cli.sharpen import sharpen
 from clearcall.errors import ClearcallError
 
 INTERRUPTED = 130
@@ -34,6 +36,10 @@ def clearcall(
     ] = False,
 ) -> None:
     """Makes video calls over thin links sharp again."""
+
+
+app.command()(sharpen)
+app.command()(degrade)
 
 
 def main() -> None:

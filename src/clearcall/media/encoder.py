@@ -38,10 +38,12 @@ class Encoder:
     Attributes:
         name: FFmpeg's name of the encoder.
         options: Its options.
+        has_quality: Whether the options set its quality; else it needs a quantiser or a bitrate.
     """
 
     name: str
     options: dict[str, str]
+    has_quality: bool
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,15 @@ CODECS: Final[Mapping[str, _Known]] = {
 }
 """The codecs that have a short name here, with their defaults."""
 
+_ALIASES: Final = {"avc": "h264", "hevc": "h265"}
 _EVEN_ONLY: Final = frozenset({"libx264", "libx265", "libsvtav1"})
 
 
 def choose_encoder(encoding: Encoding, container: OutputContainer, deep: bool) -> Encoder:
     """Find the encoder for a container and set its options.
 
-    The default is H.264 wherever the container holds it, VP9 in WebM (AV1 for more than 8 bits, which the
-    VP9 encoder here lacks), else what FFmpeg recommends for the container.
+    The default is H.264 (H.265 for more than 8 bits, as players have it) wherever the container holds it, VP9
+    in WebM (AV1 for more than 8 bits, which the VP9 encoder here lacks), else what FFmpeg recommends.
 
     Args:
         encoding: What the user asked for.
@@ -84,12 +87,13 @@ def choose_encoder(encoding: Encoding, container: OutputContainer, deep: bool) -
         OutputError: FFmpeg has no encoder for the container here.
     """
     codec = encoding.codec or _default_codec(container, deep)
+    codec = _ALIASES.get(codec, codec)
     known = CODECS.get(codec) or next((entry for entry in CODECS.values() if entry.encoder == codec), None)
     encoder = known.encoder if known else codec
     if encoder == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")
+        os.environ.setdefault("SVT_LOG", "0")
     options = _known_options(known, encoding) if known else _other_options(encoder, encoding)
-    return Encoder(encoder, options)
+    return Encoder(encoder, options, has_quality="crf" in options)
 
 
 def choose_pixel_format(encoder: str, source: str, width: int, height: int) -> str:
@@ -116,7 +120,7 @@ def choose_pixel_format(encoder: str, source: str, width: int, height: int) -> s
         >>> choose_pixel_format("libx264", "yuvj420p", 63, 48)
         'yuv444p'
     """
-    names = {entry.name for entry in Codec(encoder, "w").video_formats or []}
+    names = {entry.name for entry in Codec(encoder, "w").video_formats or []} or {source}
     plain = {name for name in names if not name.startswith("yuvj")} or names
     if encoder in _EVEN_ONLY:
         plain = {name for name in plain if _fits(name, width, height)}
@@ -134,9 +138,9 @@ def _fits(pixel_format: str, width: int, height: int) -> bool:
 def _default_codec(container: OutputContainer, deep: bool) -> str:
     if container.format.name == "webm":
         return "av1" if deep else "vp9"
-    fits_h264 = container.default_video_codec == "h264" or "libx264" in container.supported_codecs
-    if fits_h264 or container.format.name == "mpegts":
-        return "h264"
+    wanted = "h265" if deep else "h264"
+    if container.format.name == "mpegts" or CODECS[wanted].encoder in container.supported_codecs:
+        return wanted
     recommended = container.default_video_codec
     if recommended == "none":
         raise OutputError(f"{container.format.long_name} files can't hold video; use .mp4 or .mkv.")

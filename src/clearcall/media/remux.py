@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,15 @@ _TURNING: Final = frozenset({"mp4", "mov", "matroska", "webm", "3gp", "3g2", "ip
 """Containers (FFmpeg's names) that store how the picture is to be turned."""
 
 _STALE: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
+_QUANTISER: Final = 3 * 118
+"""Quality of encoders without CRF: quantiser 3 in FFmpeg's units (FF_QP2LAMBDA)."""
+
+_BITS_PER_PIXEL: Final = 0.2
+"""The same for encoders that know only a bitrate."""
+
+_NO_TEXT: Final = b"\0\0"
+"""A packet that ends a subtitle in MP4; the muxer writes these itself."""
+
 _STALE_OF_STREAM: Final = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder")
 _DEFAULT_RATE: Final = Fraction(30)
 
@@ -47,7 +57,7 @@ class RemuxSink:
     container can store it (MP4, MOV, Matroska, WebM, 3GP); in the others the pixels themselves are turned.
     Frames that come in another size than the first (calls change it) are scaled to the first's.
 
-    Use it in a ``with`` block.
+    Use it in a ``with`` block and end with ``finish``.
 
     Args:
         path: Where to; the suffix names the container.
@@ -87,11 +97,13 @@ class RemuxSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._abandon()
-            return
-        self._container.mux(self._video.encode(None))
-        self._container.close()
+        self._abandon()
+
+    def finish(self) -> None:
+        """Write what the encoder still holds, and the end of the file; without it the file is not whole."""
+        with self._naming_errors():
+            self._container.mux(self._video.encode(None))
+            self._container.close()
 
     def write(self, rgb: NDArray[Any], original: av.VideoFrame) -> None:
         """Encode one frame at the time of the original.
@@ -107,7 +119,8 @@ class RemuxSink:
         frame.time_base = encoder.time_base
         frame.pts = self._next_pts(original)
         frame.duration = _ticks(original.duration, original.time_base, encoder.time_base)
-        self._container.mux(self._video.encode(frame))
+        with self._naming_errors():
+            self._container.mux(self._video.encode(frame))
 
     def copy(self, packet: av.Packet[Any]) -> None:
         """Pass on a packet of a copied stream, untouched.
@@ -115,8 +128,24 @@ class RemuxSink:
         Args:
             packet: As demuxed from the source.
         """
+        if packet.stream.type == "subtitle" and _codec_name(packet.stream) == "mov_text" and bytes(packet) == _NO_TEXT:
+            return
         packet.stream = self._outputs[packet.stream.index]
-        self._container.mux(packet)
+        with self._naming_errors():
+            self._container.mux(packet)
+
+    @contextlib.contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        """Say of FFmpeg's errors which file they are about; a full disk is said by ``atomic_output``."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            if is_disk_full(error):
+                raise
+            raise OutputError(
+                f"{self._source.path.name} can't be written as {self.path.suffix} ({error.strerror}); "
+                "try .mkv, or another --codec."
+            ) from error
 
     def _next_pts(self, original: av.VideoFrame) -> int:
         """The original's time in the encoder's ticks; frames without one, or out of order, follow the last."""
@@ -150,9 +179,16 @@ class RemuxSink:
         encoder = self._video.codec_context
         encoder.width, encoder.height, encoder.pix_fmt = width, height, pixel_format
         encoder.time_base = self._time_base(rate)
-        encoder.sample_aspect_ratio = _turned_ratio(source.sample_aspect_ratio, self._turns)
+        if source.sample_aspect_ratio:
+            ratio = source.sample_aspect_ratio
+            encoder.sample_aspect_ratio = 1 / ratio if self._turns % 2 else ratio
         encoder.options = dict(chosen.options)
+        if not chosen.has_quality:
+            encoder.qscale, encoder.global_quality = True, _QUANTISER
+            encoder.bit_rate = round(width * height * rate * _BITS_PER_PIXEL)
         encoder.thread_type = "AUTO"
+        if chosen.name == "libx265" and self._container.format.name in {"mp4", "mov"}:
+            encoder.codec_tag = "hvc1"
         encoder.flags |= CodecFlags.frame_duration
         if self._container.format.name == "avi":
             encoder.max_b_frames = 0
@@ -176,6 +212,8 @@ class RemuxSink:
                 raise OutputError(
                     f"{self.path.suffix} files can't hold {what} of {self._source.path.name}; {_advice(stream)}."
                 )
+            if self._is_chapter_track(stream):
+                return
             self.notes.append(f"{what} left out: {self.path.suffix} files can't hold it")
             return
         output = self._container.add_stream_from_template(stream, opaque=True)
@@ -183,9 +221,14 @@ class RemuxSink:
         self._outputs[stream.index] = output
         self.copied.append(stream)
 
+    def _is_chapter_track(self, stream: Stream) -> bool:
+        """Whether it is the text behind a QuickTime file's chapters, which are copied as chapters."""
+        return _codec_name(stream) == "bin_data" and bool(self._source.container.chapters())
+
     def _describe(self, output: Stream, source: Stream) -> None:
-        stale = _STALE_OF_STREAM if output.type == "video" else _STALE_OF_STREAM[:-1]
-        kept = {key: value for key, value in source.metadata.items() if not key.startswith(stale)}
+        kept = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE_OF_STREAM)}
+        if "name" in kept:
+            kept.setdefault("title", kept.pop("name"))
         output.metadata.update(kept)
         output.disposition = source.disposition
 
@@ -198,9 +241,10 @@ class RemuxSink:
                 raise
             name = self._video.codec_context.name
             asked = f" with preset {encoding.preset}" if encoding.preset else ""
+            reason = getattr(error, "strerror", None) or error
             size = f"{self._video.codec_context.width}x{self._video.codec_context.height}"
             raise OutputError(
-                f"{name} can't write {size} frames to {self.path.suffix} files{asked} ({error}); "
+                f"{name} can't write {size} frames to {self.path.suffix} files{asked} ({reason}); "
                 "choose another --codec, --preset or suffix."
             ) from error
 
@@ -262,10 +306,6 @@ def _turns_to_bake(container: OutputContainer, info: VideoInfo) -> int:
     if container.format.name in _TURNING:
         return 0
     return round(info.rotation / 90) % 4
-
-
-def _turned_ratio(ratio: Fraction | None, turns: int) -> Fraction | None:
-    return 1 / ratio if ratio and turns % 2 else ratio
 
 
 def _ticks(count: int, base: Fraction | None, new_base: Fraction) -> int:

@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 from clearcall.errors import InputError, OutputError
 from clearcall.media.colour import Colours, from_rgb, to_rgb
 
-__all__ = ["VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
+__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
+
+_SUFFIXES: Final = "mp4 m4v mov mkv webm avi ts mts m2ts mpg mpeg flv wmv asf 3gp ogv mxf nut"
+VIDEO_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+"""The suffixes (lower case) by which a folder's videos are known; single files may have any."""
 
 _ENDS_EARLY_SECONDS: Final = 0.25
+_GENERATE_PTS: Final = 0x0001
+"""FFmpeg's AVFMT_FLAG_GENPTS, set by PyAV; for H.264 in AVI it makes times up that are late by two frames."""
+
 _BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1)
 
 
@@ -127,6 +134,8 @@ class VideoSource:
                     yield packet
                 continue
             for frame in self._decode(packet):
+                if frame.pts is None:
+                    frame.pts = frame.dts
                 end_of_frames = max(end_of_frames, _end(frame))
                 yield frame
         if self.info.duration is not None:
@@ -232,11 +241,14 @@ def _open(path: Path) -> av.container.InputContainer:
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a video.")
     try:
-        return av.open(f"file:{path}", "r", metadata_errors="replace")
+        container = av.open(f"file:{path}", "r", metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{path} may not be read; change its permissions.") from error
         raise InputError(f"{path} is not a picture or video that can be read, or is damaged or cut off.") from error
+    if container.format.name == "avi":
+        container.flags &= ~_GENERATE_PTS
+    return container
 
 
 def _main_video(container: av.container.InputContainer, path: Path) -> VideoStream:

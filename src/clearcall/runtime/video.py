@@ -36,11 +36,11 @@ class SharpensFrames(Protocol):
 
 
 @dataclass(frozen=True)
-class VideoResult:
-    """What became of a video.
+class FileResult:
+    """What became of a file.
 
     Attributes:
-        frames: Frames sharpened.
+        frames: Frames sharpened; 1 for a picture.
         seconds: Wall-clock time that it took.
         damaged: Frames of the source that couldn't be decoded and were passed over.
         notes: What couldn't be kept, or was wrong with the source; a phrase each.
@@ -70,7 +70,7 @@ def sharpen_video(
     encoding: Encoding | None = None,
     force: bool = False,
     on_progress: Report | None = None,
-) -> VideoResult:
+) -> FileResult:
     """Sharpen a video file into another.
 
     Sound, subtitles, chapters, metadata, rotation, colour tags and the time of every frame are kept (see
@@ -104,7 +104,7 @@ def sharpen_video(
     notes = list(sink.notes)
     if video.is_truncated:
         notes.append("the source is cut off or damaged before its end; what decodes was sharpened")
-    return VideoResult(frames, time.perf_counter() - started, video.damaged, tuple(notes))
+    return FileResult(frames, time.perf_counter() - started, video.damaged, tuple(notes))
 
 
 def _run(
@@ -179,6 +179,7 @@ def _encode(sink: RemuxSink, sharpened: Belt[_Item]) -> None:
             sink.write(item.rgb, item.original)
         else:
             sink.copy(item)
+    sink.finish()
 
 
 def _belt_size(source: VideoSource) -> int:
