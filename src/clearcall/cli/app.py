@@ -10,6 +10,7 @@ import typer
 from clearcall import __version__
 from clearcall.cli.degrade import degrade
 from clearcall.cli.sharpen import sharpen
+from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
 INTERRUPTED = 130
@@ -40,6 +41,8 @@ def clearcall(
 
 app.command()(sharpen)
 app.command()(degrade)
+app.command()(train)
+app.command()(export)
 
 
 def main() -> None:

@@ -43,3 +43,19 @@ def train(
         bar=sys.stderr.isatty(),
     )
     typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.ckpt.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
+    calibration: Annotated[Path, typer.Option(help="Folder of sharp pictures that set the 8-bit ranges.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
+) -> None:
+    """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""
+    require("torch", extra="train")
+    from clearcall.training.export import export_bundle
+
+    bundle = export_bundle(checkpoint, output, calibration, force=force)
+    for name, score in bundle.card.scores.items():
+        typer.echo(f"{name}: {score:.5f}")
+    typer.echo(f"{output} is ready; use it with: clearcall sharpen SRC -o DST --model {output}")

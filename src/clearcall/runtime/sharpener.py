@@ -1,0 +1,131 @@
+"""The public runtime: load a model, sharpen frames."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
+from clearcall.errors import BundleError, InputError
+from clearcall.frame import DEPTH_STEP, DeepFrame, Frame, check_frame, pad_to_multiple, to_8_bit
+from clearcall.runtime.engine import Engine, OpenVINOEngine
+
+STRONGEST = 2.0
+
+AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
+
+
+class Sharpener:
+    """A loaded model that sharpens frames of any size, from any number of threads at once.
+
+    Example:
+        >>> import clearcall, numpy as np
+        >>> sharpener = clearcall.load("small")
+        >>> frame = np.full((48, 65, 3), 128, np.uint8)
+        >>> sharpener.sharpen(frame).shape
+        (48, 65, 3)
+    """
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self._bundle = bundle
+        self._engine = engine
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._bundle.card.name
+
+    @property
+    def device(self) -> str:
+        """The hardware that the model runs on, in words."""
+        return self._engine.device
+
+    def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
+        """Sharpen one frame.
+
+        Args:
+            frame: uint8 (or uint16, full range) HWC RGB, of any height and width. It isn't changed.
+            strength: From 0 (the frame itself) over 1 (the model's output) to 2 (exaggerated).
+
+        Returns:
+            A new frame of the same shape and type. Of a uint16 frame all bits are kept: the model's correction is
+            computed on 8 bits and added.
+
+        Raises:
+            InputError: Not a frame, or a strength out of range.
+        """
+        check_frame(frame)
+        check_strength(strength)
+        if strength == 0:
+            return frame.copy()
+        if frame.dtype == np.uint16:
+            return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
+        return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
+
+    def _sharpen_8_bit(self, frame: Frame, strength: float) -> Frame:
+        height, width = frame.shape[:2]
+        padded = pad_to_multiple(np.ascontiguousarray(frame), self._bundle.card.multiple_of)
+        sharp = self._engine.infer(padded, strength)
+        return sharp if padded.shape == frame.shape else np.ascontiguousarray(sharp[:height, :width])
+
+    def _sharpen_deep(self, frame: DeepFrame, strength: float) -> DeepFrame:
+        shallow = to_8_bit(frame)
+        correction = self._sharpen_8_bit(shallow, strength).astype(np.int32) - shallow
+        return np.clip(frame + DEPTH_STEP * correction, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength out of range.
+
+    Raises:
+        InputError: Not between 0 and 2.
+    """
+    if not 0 <= strength <= STRONGEST:
+        raise InputError(f"The strength must lie between 0 (original) and 2 (exaggerated); {strength} does not.")
+
+
+def available_models() -> list[str]:
+    """Names of the models that ship with clearcall.
+
+    Example:
+        >>> "small" in available_models()
+        True
+    """
+    return list(bundled_models())
+
+
+def load(
+    model: str | Path = "small", *, threads: int | None = None, precision: Precision = "int8", exact: bool = False
+) -> Sharpener:
+    """Load a model.
+
+    Args:
+        model: Name of a bundled model, or the folder of a bundle.
+        threads: CPU threads for one frame; None uses every core that this process may use.
+        precision: ``int8`` is fast; ``float32`` is the reference that it was made from.
+        exact: Never compute in bfloat16, which CPUs that have it use for ``float32`` graphs.
+
+    Raises:
+        BundleError: No such model (the nearest name is given), or a bundle that is damaged.
+
+    Example:
+        >>> load("small").name
+        'small'
+    """
+    bundle = read_bundle(_bundle_folder(model))
+    engine = OpenVINOEngine(bundle.graph(precision), threads=threads, exact=exact)
+    return Sharpener(bundle, engine)
+
+
+def _bundle_folder(model: str | Path) -> Path:
+    bundled = bundled_models()
+    if str(model) in bundled:
+        return bundled[str(model)]
+    if Path(model).is_dir():
+        return Path(model)
+    nearest = get_close_matches(str(model), bundled, n=1, cutoff=0.0)
+    hint = f"; the nearest is {nearest[0]}" if nearest else ""
+    raise BundleError(f"There is no model {model}: neither a folder nor one of {', '.join(bundled) or 'none'}{hint}.")

@@ -1,0 +1,187 @@
+"""From a checkpoint to a bundle: ONNX in float32 and in 8 bits, each checked against the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch.nn import functional
+
+from clearcall.bundle import FORMAT_VERSION, Bundle, Card, Precision, write_bundle
+from clearcall.errors import ClearcallError
+from clearcall.evaluation.metrics import PROTOCOL, ssim
+from clearcall.frame import Frame, to_frame
+from clearcall.runtime.engine import OpenVINOEngine
+from clearcall.training.checkpoint import load_student
+from clearcall.training.graph import float_graph, int8_graph
+from clearcall.training.pairs import list_pictures
+from clearcall.training.recipe import Recipe
+from clearcall.training.student import Student
+from clearcall.training.windows import DegradedWindows, Window
+
+CALIBRATION_WINDOWS = 48
+CALIBRATION_SEED = 20_000
+PEAK_CANDIDATES = 40
+
+FLOAT32_TOLERANCE = 0.01
+"""Largest mean difference, in 8-bit levels, between the float32 graph and the checkpoint (rounding ties)."""
+INT8_TOLERANCE = 0.5
+"""Largest mean difference, in 8-bit levels, between the 8-bit graph and the checkpoint."""
+INT8_SSIM_TOLERANCE = 0.001
+"""Most SSIM against the truth that 8 bits may lose, on the calibration windows."""
+
+
+class ParityError(ClearcallError):
+    """An exported graph doesn't compute what its checkpoint does."""
+
+    exit_status = 8
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a graph is from the checkpoint: mean and largest difference in 8-bit levels, and lost SSIM."""
+
+    mean: float
+    largest: int
+    ssim_lost: float
+
+
+def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: bool = False) -> Bundle:
+    """Export a checkpoint.
+
+    Args:
+        checkpoint: A checkpoint of ``clearcall train``.
+        folder: Folder of the new bundle.
+        calibration: Folder of sharp pictures; windows of them, degraded as in training, set the ranges of the
+            8-bit activations and serve to check the graphs.
+        force: Replace a bundle that is there already.
+
+    Raises:
+        ParityError: A graph differs from the checkpoint by more than its tolerance; no bundle is written.
+        InputError: The checkpoint or the pictures can't be used.
+        OutputError: The bundle can't be written.
+    """
+    student, recipe = load_student(checkpoint)
+    windows = _calibration_windows(recipe, calibration)
+    degraded = [window[0] for window in windows]
+    graphs = {
+        "float32": float_graph(student).SerializeToString(),
+        "int8": int8_graph(student, activation_peaks(student, degraded)).SerializeToString(),
+    }
+    scores: dict[str, float] = {}
+    for precision, graph in graphs.items():
+        parity = check_parity(student, graph, windows, precision)
+        scores |= {f"{precision} mean difference": parity.mean, f"{precision} ssim lost": parity.ssim_lost}
+    card = _card(student, recipe, checkpoint, scores)
+    ordered: dict[Precision, bytes] = {"int8": graphs["int8"], "float32": graphs["float32"]}
+    return write_bundle(folder, card, ordered, force=force)
+
+
+def _calibration_windows(recipe: Recipe, folder: Path) -> list[Window]:
+    pictures = list_pictures(folder)
+    chosen = pictures[:: max(len(pictures) // CALIBRATION_WINDOWS, 1)][:CALIBRATION_WINDOWS]
+    source = DegradedWindows(chosen, 1, 256, recipe.data.degradation, CALIBRATION_SEED)
+    multiple = recipe.student.stride
+    return [_cropped(source.window(item), multiple) for item in range(len(source))]
+
+
+def _cropped(window: Window, multiple: int) -> Window:
+    height, width = (length // multiple * multiple for length in window.shape[1:3])
+    return np.ascontiguousarray(window[:, :height, :width])
+
+
+def activation_peaks(student: Student, frames: Sequence[Frame]) -> list[float]:
+    """For each hidden layer the clipping point that gives the least squared error in 8 bits."""
+    kept: list[list[torch.Tensor]] = [[] for _ in student.layers[:-1]]
+    with torch.no_grad():
+        for frame in frames:
+            features = _tensor(frame)
+            for layer, values in zip(student.layers[:-1], kept, strict=True):
+                features = functional.relu(layer(features))
+                values.append(features.flatten()[::7])
+    return [_best_peak(torch.cat(values)) for values in kept]
+
+
+def _best_peak(values: torch.Tensor) -> float:
+    top = max(float(values.max()), 1e-6)
+    candidates = [top * (number + 1) / PEAK_CANDIDATES for number in range(PEAK_CANDIDATES)]
+
+    def error(peak: float) -> float:
+        step = peak / 255
+        return float(((values / step).round().clamp(max=255) * step - values).square().mean())
+
+    return min(candidates, key=error)
+
+
+def check_parity(student: Student, graph: bytes, windows: Sequence[Window], precision: str) -> Parity:
+    """Compare a graph, run by OpenVINO and by ONNX Runtime, with the student in PyTorch.
+
+    Raises:
+        ParityError: The difference is beyond the tolerance.
+    """
+    expected = [sharpen(student, window[0]) for window in windows]
+    engine = OpenVINOEngine(graph, exact=True)
+    found = [engine.infer(np.ascontiguousarray(window[0]), 1.0) for window in windows]
+    parity = _compare(expected, found, windows)
+    _refuse(parity, precision, "OpenVINO")
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    reference = [session.run(["sharp"], {"frame": window[:1]})[0][0] for window in windows]
+    _refuse(_compare(expected, reference, windows), precision, "ONNX Runtime")
+    return parity
+
+
+def _compare(expected: Sequence[Frame], found: Sequence[Frame], windows: Sequence[Window]) -> Parity:
+    differences = [np.abs(a.astype(np.int16) - b) for a, b in zip(expected, found, strict=True)]
+    lost = [ssim(a, w[1]) - ssim(b, w[1]) for a, b, w in zip(expected, found, windows, strict=True)]
+    return Parity(
+        mean=float(np.mean([difference.mean() for difference in differences])),
+        largest=max(int(difference.max()) for difference in differences),
+        ssim_lost=float(np.mean(lost)),
+    )
+
+
+def _refuse(parity: Parity, precision: str, engine: str) -> None:
+    tolerance = FLOAT32_TOLERANCE if precision == "float32" else INT8_TOLERANCE
+    if parity.mean > tolerance or parity.ssim_lost > INT8_SSIM_TOLERANCE:
+        raise ParityError(
+            f"The {precision} graph run by {engine} differs from the checkpoint by {parity.mean:.4f} levels on average "
+            f"(tolerance {tolerance}) and loses {parity.ssim_lost:.5f} SSIM (tolerance {INT8_SSIM_TOLERANCE}); "
+            "no bundle was written."
+        )
+
+
+def sharpen(student: Student, frame: Frame) -> Frame:
+    """What the student in PyTorch makes of a uint8 HWC RGB frame."""
+    with torch.no_grad():
+        return to_frame(student(_tensor(frame))[0].numpy())
+
+
+def _tensor(frame: Frame) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float().div(255)
+
+
+def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, float]) -> Card:
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
+    return Card(
+        format_version=FORMAT_VERSION,
+        name=recipe.name,
+        description=recipe.description,
+        parameters=student.parameter_count,
+        multiple_of=recipe.student.stride,
+        student={key: getattr(recipe.student, key) for key in ("stride", "width", "depth")},
+        graphs={},
+        training={
+            "recipe": f"recipes/{recipe.name}.toml",
+            "steps": content["global_step"],
+            "epochs": content["epoch"] + 1,
+            "losses": ", ".join(f"{name} {weight:g}" for name, weight in recipe.losses.model_dump().items() if weight),
+            "degradation": recipe.data.degradation,
+        },
+        scores={name: round(score, 6) for name, score in (validation | scores).items()},
+        protocol=f"{PROTOCOL}. val/: on pictures held out from training.",
+    )

@@ -1,0 +1,141 @@
+"""ONNX graphs of a student, laid out by hand so that CPU engines run them without a single reordering.
+
+``frame`` comes in as uint8 (1, H, W, 3) and goes straight into the first convolution; between the convolutions stand
+8-bit activations; the correction is rounded to whole 8-bit levels before it is shuffled to full size and added,
+so that the full-size work is all in 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from clearcall.training.student import COLOURS, Student
+
+OPSET = 19
+IR_VERSION = 9
+LEVEL = 1 / 255
+INT8_MAX = 127
+
+
+@dataclass
+class _Graph:
+    """Nodes and constants in the making."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+
+    def constant(self, name: str, values: object, dtype: type[np.generic]) -> str:
+        self.constants[name] = numpy_helper.from_array(np.asarray(values, dtype), name)
+        return name
+
+    def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
+        self.nodes.append(helper.make_node(operation, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def quantised(self, value: str, scale: str, zero: str) -> str:
+        levels = self.add("QuantizeLinear", [value, scale, zero], f"{value}_levels")
+        return self.add("DequantizeLinear", [levels, scale, zero], f"{value}_quantised")
+
+    def model(self) -> onnx.ModelProto:
+        frame, sharp = (
+            helper.make_tensor_value_info(name, TensorProto.UINT8, [1, "height", "width", COLOURS])
+            for name in ("frame", "sharp")
+        )
+        graph = helper.make_graph(self.nodes, "clearcall", [frame], [sharp], list(self.constants.values()))
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="clearcall")
+        onnx.checker.check_model(model)
+        return model
+
+
+@dataclass(frozen=True)
+class _Layer:
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    stride: int
+
+
+def _layers(student: Student) -> list[_Layer]:
+    """Weights of the collapsed student; the last layer's outputs in depth-column-row order, as RGB frames lie."""
+    layers = []
+    for index, layer in enumerate(student.collapsed().layers):
+        weight, bias = (layer.get_parameter(name).detach().cpu().numpy() for name in ("weight", "bias"))
+        layers.append(_Layer(weight, bias, student.config.stride if index == 0 else 1))
+    order = np.arange(layers[-1].bias.size).reshape(COLOURS, -1).T.ravel()
+    layers[-1] = _Layer(layers[-1].weight[order], layers[-1].bias[order], layers[-1].stride)
+    return layers
+
+
+def _convolution(graph: _Graph, index: int, layer: _Layer, features: str, weight: str) -> str:
+    kernel = layer.weight.shape[-1]
+    bias = graph.constant(f"bias{index}", layer.bias, np.float32)
+    attributes = {"kernel_shape": [kernel] * 2, "strides": [layer.stride] * 2, "pads": [1] * 4}
+    return graph.add("Conv", [features, weight, bias], f"conv{index}", **attributes)
+
+
+def float_graph(student: Student) -> onnx.ModelProto:
+    """The student in float32, with scaling, rounding and clamping around it."""
+    graph = _Graph()
+    planes = graph.add("Transpose", ["frame"], "planes", perm=[0, 3, 1, 2])
+    levels = graph.add("Cast", [planes], "levels", to=TensorProto.FLOAT)
+    level = graph.constant("level", LEVEL, np.float32)
+    degraded = features = graph.add("Mul", [levels, level], "degraded")
+    layers = _layers(student)
+    for index, layer in enumerate(layers):
+        weight = graph.constant(f"weight{index}", layer.weight, np.float32)
+        features = _convolution(graph, index, layer, features, weight)
+        if index < len(layers) - 1:
+            features = graph.add("Relu", [features], f"relu{index}")
+    full = graph.add("DepthToSpace", [features], "correction", blocksize=student.config.stride, mode="DCR")
+    total = graph.add("Div", [graph.add("Add", [degraded, full], "sum"), level], "sum_levels")
+    rounded = graph.add("Round", [total], "rounded")
+    low, high = (graph.constant(f"limit{value}", value, np.float32) for value in (0, 255))
+    whole = graph.add("Cast", [graph.add("Clip", [rounded, low, high], "clipped")], "whole", to=TensorProto.UINT8)
+    graph.add("Transpose", [whole], "sharp", perm=[0, 2, 3, 1])
+    return graph.model()
+
+
+def int8_graph(student: Student, peaks: Sequence[float]) -> onnx.ModelProto:
+    """The student in 8-bit integers.
+
+    Args:
+        student: The student.
+        peaks: For each hidden layer the activation that the largest 8-bit level stands for.
+    """
+    graph = _Graph()
+    zero = graph.constant("zero", 0, np.uint8)
+    level = graph.constant("level", LEVEL, np.float32)
+    planes = graph.add("Transpose", ["frame"], "planes", perm=[0, 3, 1, 2])
+    degraded = features = graph.add("DequantizeLinear", [planes, level, zero], "degraded")
+    layers = _layers(student)
+    for index, layer in enumerate(layers):
+        features = _convolution(graph, index, layer, features, _int8_weight(graph, index, layer))
+        if index < len(layers) - 1:
+            features = graph.add("Relu", [features], f"relu{index}")
+            scale = graph.constant(f"scale{index}", peaks[index] / 255, np.float32)
+            features = graph.quantised(features, scale, zero)
+    correction = graph.quantised(features, level, graph.constant("middle", 0, np.int8))
+    full = graph.add("DepthToSpace", [correction], "correction", blocksize=student.config.stride, mode="DCR")
+    total = graph.add("Add", [degraded, full], "sum")
+    whole = graph.add("QuantizeLinear", [total, level, zero], "whole")
+    graph.add("Transpose", [whole], "sharp", perm=[0, 2, 3, 1])
+    return graph.model()
+
+
+def _int8_weight(graph: _Graph, index: int, layer: _Layer) -> str:
+    """Symmetric weights with one scale per output channel."""
+    peaks = np.abs(layer.weight).max(axis=(1, 2, 3))
+    scales = np.maximum(peaks, np.finfo(np.float32).tiny * INT8_MAX) / INT8_MAX
+    levels = np.rint(layer.weight / scales[:, None, None, None])
+    inputs = [
+        graph.constant(f"weight{index}", levels, np.int8),
+        graph.constant(f"weight_scale{index}", scales, np.float32),
+        graph.constant(f"weight_zero{index}", np.zeros(len(scales)), np.int8),
+    ]
+    return graph.add("DequantizeLinear", inputs, f"weight{index}_dequantised", axis=0)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from clearcall.errors import RecipeError
+from clearcall.training.recipe import parse_recipe, read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+
+
+def test_there_is_a_recipe_for_every_bundled_model():
+    from clearcall.bundle import bundled_models
+
+    assert set(bundled_models()) <= {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_in_the_repository_are_valid_and_named_like_their_file(path):
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nmae = 'x'", "nearest is name"),
+        ("name = 'x'\n[student]\nwitdh = 8", "student.witdh is not a known key; the nearest is student.width"),
+        ("name = 'x'\n[losses]\nl2 = 1.0", "nearest is losses.l1"),
+        ("name = 'x'\n[trainning]\nepochs = 1", "nearest is training"),
+        ("name = 'x'\n[student]\nstride = 3", "stride must be 1, 2 or 4"),
+        ("name = 'x'\n[training]\nlearning_rate = -1.0", "training.learning_rate"),
+        ("name = 'x'\n[losses]\nl1 = 0.0", "every loss has weight 0"),
+        ("name = 'x'\n[data]\ncrop = 512", "data.crop is larger"),
+        ("name = 'x'\n[data]\ncrop = 97", "multiple of student.stride"),
+        ("name = ", "not valid TOML"),
+        ("description = 'x'", "name is missing"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, expected):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"wrong\.toml") as error:
+        read_recipe(path)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_recipe(tmp_path):
+    with pytest.raises(RecipeError, match="can't be read"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_a_whole_recipe_survives_json():
+    recipe = parse_recipe({"name": "x", "losses": {"ssim": 0.2}, "training": {"validation_profiles": ["clean"]}}, "x")
+    assert type(recipe).model_validate_json(recipe.model_dump_json()) == recipe

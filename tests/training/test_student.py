@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from clearcall.training.student import CollapsibleConv2d, Student, StudentConfig
+
+
+def trained(config: StudentConfig) -> Student:
+    """A student whose last layer isn't zero."""
+    torch.manual_seed(0)
+    student = Student(config)
+    for parameter in student.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return student.eval()
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    stride=st.sampled_from([1, 2, 4]),
+    width=st.integers(4, 20),
+    depth=st.sampled_from([3, 4]),
+    expansion=st.sampled_from([0, 8]),
+    rows=st.integers(1, 6),
+    columns=st.integers(1, 6),
+)
+def test_output_has_the_input_s_shape_and_collapsing_changes_nothing(stride, width, depth, expansion, rows, columns):
+    student = trained(StudentConfig(stride=stride, width=width, depth=depth, expansion=expansion))
+    frame = torch.rand(2, 3, rows * stride, columns * stride)
+    with torch.no_grad():
+        sharp, collapsed = student(frame), student.collapsed()(frame)
+    assert sharp.shape == frame.shape
+    assert torch.allclose(sharp, collapsed, atol=1e-4)
+
+
+def test_a_new_student_gives_the_frame_itself():
+    frame = torch.rand(1, 3, 8, 8)
+    for expansion in (0, 16):
+        assert torch.equal(Student(StudentConfig(expansion=expansion))(frame), frame)
+
+
+def test_correction_is_shuffled_as_the_pixel_shuffle_paper_says():
+    student = trained(StudentConfig(stride=2))
+    frame = torch.rand(1, 3, 4, 4)
+    low = student.correction(frame)[0].detach().numpy()
+    full = (student(frame) - frame)[0].detach().numpy()
+    for colour, row, column in np.ndindex(3, 4, 4):
+        channel = colour * 4 + (row % 2) * 2 + column % 2
+        assert full[colour, row, column] == pytest.approx(low[channel, row // 2, column // 2], abs=1e-5)
+
+
+def test_collapsible_block_keeps_gradients_for_both_weights():
+    block = CollapsibleConv2d(4, 4, kernel=3, expansion=8)
+    block(torch.rand(1, 4, 6, 6)).square().sum().backward()
+    assert block.wide.grad.abs().sum() > 0
+    assert block.narrow.grad.abs().sum() > 0
+
+
+def test_parameter_count_is_that_of_inference():
+    plain = Student(StudentConfig(expansion=0))
+    assert plain.parameter_count == sum(p.numel() for p in plain.parameters())
+    assert Student(StudentConfig(expansion=64)).parameter_count == plain.parameter_count
+
+
+@pytest.mark.parametrize("wrong", [{"stride": 3}, {"depth": 5}, {"width": 0}, {"colour": "green"}])
+def test_impossible_students_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        StudentConfig(**wrong)

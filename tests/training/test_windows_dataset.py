@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+
+from clearcall.degrade import degrade_picture, get_profile
+from clearcall.training.dataset import EpochSampler, SquaresDataset, training_loader
+from clearcall.training.pairs import list_pairs, list_pictures, read_frame
+from clearcall.training.recipe import DataConfig
+from clearcall.training.validation import degraded_pairs, held_out
+from clearcall.training.windows import DegradedWindows, PairedWindows, detail
+
+CONFIG = DataConfig(window=64, crop=32, crops_per_window=3, variants=2, workers=0)
+
+
+def windows(folder, **changes):
+    settings = {"variants": 2, "size": 64, "degradation": "bicubic-x2", "seed": 1} | changes
+    return DegradedWindows(list_pictures(folder), **settings)
+
+
+def test_a_window_is_the_degradation_of_its_sharp_half(sharp_folder):
+    degraded, sharp = windows(sharp_folder).window(0)
+    assert np.array_equal(degraded, degrade_picture(sharp, get_profile("bicubic-x2")))
+
+
+def test_windows_are_the_same_for_the_same_seed_and_differ_otherwise(sharp_folder):
+    one, again = windows(sharp_folder, degradation="random"), windows(sharp_folder, degradation="random")
+    assert np.array_equal(one.window(3), again.window(3))
+    assert not np.array_equal(one.window(3), windows(sharp_folder, degradation="random", seed=2).window(3))
+
+
+def test_the_cache_gives_what_making_gives(sharp_folder, tmp_path):
+    cached = windows(sharp_folder, cache=tmp_path / "cache")
+    made = cached.window(1)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert np.array_equal(cached.window(1), made)
+    assert np.array_equal(windows(sharp_folder).window(1), made)
+
+
+def test_another_degradation_or_size_never_reads_the_same_cache_entry(sharp_folder, tmp_path):
+    for changes in ({}, {"degradation": "clean"}, {"size": 48}, {"seed": 9}):
+        windows(sharp_folder, cache=tmp_path, **changes).window(1)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_squares_are_tensors_in_the_unit_range(sharp_folder):
+    degraded, sharp = SquaresDataset(windows(sharp_folder), CONFIG, seed=0)[(0, 1)]
+    assert degraded.shape == sharp.shape == (3, 3, 32, 32)
+    assert degraded.dtype == torch.float32
+    assert 0 <= float(sharp.min()) < float(sharp.max()) <= 1
+    assert (degraded - sharp).abs().mean() < 0.2
+
+
+@pytest.mark.parametrize("fit", ["crop", "resize"])
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_pairs_from_disk_become_squares_of_any_size(gopro_folder, fit, size):
+    config = DataConfig(source="paired", fit=fit, crop=size, crops_per_window=2)
+    source = PairedWindows(list_pairs(gopro_folder / "train"))
+    degraded, sharp = SquaresDataset(source, config, seed=0)[(0, 0)]
+    assert degraded.shape == sharp.shape == (2, 3, size, size)
+
+
+def test_both_halves_of_a_square_are_cut_and_turned_alike(sharp_folder):
+    dataset = SquaresDataset(windows(sharp_folder, degradation="clean"), CONFIG, seed=0)
+    for item in range(4):
+        degraded, sharp = dataset[(0, item)]
+        assert torch.equal(degraded, sharp)
+
+
+def test_loader_repeats_itself_and_epochs_differ(sharp_folder):
+    source = windows(sharp_folder)
+    loaders = [training_loader(source, CONFIG, batch_windows=2, seed=5) for _ in range(2)]
+    first, again = (torch.cat([sharp for _, sharp in loader]) for loader in loaders)
+    assert torch.equal(first, again)
+    assert len(first) == len(source) * CONFIG.crops_per_window
+    loaders[0].sampler.set_epoch(1)
+    assert not torch.equal(first, torch.cat([sharp for _, sharp in loaders[0]]))
+
+
+def test_worker_processes_change_nothing(sharp_folder):
+    source = windows(sharp_folder)
+    alone, helped = (
+        [sharp for _, sharp in training_loader(source, config, batch_windows=2, seed=5)]
+        for config in (CONFIG, CONFIG.model_copy(update={"workers": 2}))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+
+
+def test_sampler_shows_every_item_once():
+    sampler = EpochSampler(range(10), seed=0)
+    sampler.set_epoch(3)
+    assert sorted(item for _, item in sampler) == list(range(10))
+    assert {epoch for epoch, _ in sampler} == {3}
+
+
+def test_detail_ranks_an_edge_above_a_flat_part():
+    flat = np.full((16, 16, 3), 90, np.uint8)
+    edge = flat.copy()
+    edge[:, 8:] = 200
+    assert detail(edge) > detail(flat) == 0
+
+
+def test_fixed_pairs_cover_every_profile_and_score_the_input(sharp_folder):
+    _, watched = held_out(list_pictures(sharp_folder), 2)
+    pairs = degraded_pairs(watched, ("bicubic-x2", "clean"), seed=0)
+    assert [(pair.name, pair.profile) for pair in pairs] == [
+        (path.stem, profile) for profile in ("bicubic-x2", "clean") for path in watched
+    ]
+    assert all(pair.degraded_ssim == 1 for pair in pairs if pair.profile == "clean")
+    assert all(pair.degraded_ssim < 1 for pair in pairs if pair.profile == "bicubic-x2")
+    assert all(np.array_equal(pair.sharp, read_frame(path)) for pair, path in zip(pairs, watched, strict=False))
