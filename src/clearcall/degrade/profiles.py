@@ -59,7 +59,7 @@ def get_profile(name: str) -> Profile:
         return PROFILES[name]
     nearest = difflib.get_close_matches(name, PROFILES, n=1, cutoff=0.0)[0]
     raise RecipeError(
-        f"There is no profile named {name!r}; the nearest is {nearest!r}, and `clearcall degrade --list` shows them all"
+        f"There is no profile named {name!r}; the nearest is {nearest!r}, `clearcall degrade --list` shows all."
     )
 
 
