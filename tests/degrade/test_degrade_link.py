@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import groupby, pairwise
 
@@ -171,3 +172,11 @@ def test_a_clip_streams():
 def test_an_impossible_profile_is_refused(fields: dict[str, object]):
     with pytest.raises(ValidationError):
         Profile.model_validate({"name": "impossible", **fields})
+
+
+def test_threads_do_not_disturb_each_other():
+    sharp = picture(60, 90)
+    alone = [degrade_picture(sharp, profile, seed=5) for profile in EXAMPLES]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda profile: degrade_picture(sharp, profile, seed=5), EXAMPLES * 3))
+    assert all((seen == alone[number % len(alone)]).all() for number, seen in enumerate(together))

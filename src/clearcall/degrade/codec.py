@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -40,17 +40,17 @@ class _Settings:
     options: dict[str, str] = field(default_factory=dict)
     colours: Colours = _BT709
     smallest: int = 16
-    svt_params: str = ""
 
 
 _X264 = {"preset": "veryfast", "tune": "zerolatency", "chroma_sample_location": "center"}
+_SVT_LOW_DELAY = "pred-struct=1:lp=1"
 _LIBVPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 
 _SETTINGS = {
     "h264": _Settings("libx264", "h264", _X264),
     "vp8": _Settings("libvpx", "vp8", _LIBVPX | {"auto-alt-ref": "0"}, colours=_BT601),
     "vp9": _Settings("libvpx-vp9", "vp9", _LIBVPX),
-    "av1": _Settings("libsvtav1", "libdav1d", {"preset": "11"}, smallest=64, svt_params="pred-struct=1:lp=1"),
+    "av1": _Settings("libsvtav1", "libdav1d", {"preset": "11"}, smallest=64),
 }
 
 
@@ -116,13 +116,7 @@ def round_trip(
         return iter(frames)
     if codec == "jpeg":
         return _jpeg(frames, crf, traffic)
-    settings = _SETTINGS[codec]
-    bps, options = _rate_control(codec, crf, bitrate_kbps)
-
-    def encoder(width: int, height: int) -> VideoCodecContext:
-        return _open_encoder(settings, width, height, rate, threads, bps, options)
-
-    return _video(frames, settings, encoder, threads, traffic)
+    return _video(frames, _Coding(_SETTINGS[codec], rate, threads, *_rate_control(codec, crf, bitrate_kbps)), traffic)
 
 
 def _jpeg(frames: Iterable[Frame], quality: int | None, traffic: Traffic) -> Iterator[Frame]:
@@ -144,7 +138,7 @@ def _rate_control(codec: str, crf: int | None, bitrate_kbps: int | None) -> tupl
         raise ValueError(f"{codec} needs a crf or a bitrate")
     if codec in ("vp8", "vp9"):
         return _UNLIMITED_BPS, {"qmin": str(crf), "qmax": str(crf)}
-    return 0, {"crf": str(crf)}
+    return 0, {"crf": str(crf)} | ({"svtav1-params": _SVT_LOW_DELAY} if codec == "av1" else {})
 
 
 def _constant_bitrate(codec: str, bps: int) -> tuple[int, dict[str, str]]:
@@ -154,48 +148,47 @@ def _constant_bitrate(codec: str, bps: int) -> tuple[int, dict[str, str]]:
         buffer |= {"minrate": str(bps), "qmin": "2", "qmax": "60"}
     if codec == "vp9":
         buffer |= {"minrate": str(bps), "qmin": "2", "qmax": "60", "aq-mode": "3"}
+    if codec == "av1":
+        buffer |= {"svtav1-params": f"{_SVT_LOW_DELAY}:rc=2"}
     return bps, buffer
 
 
-def _open_encoder(
-    settings: _Settings,
-    width: int,
-    height: int,
-    rate: Fraction,
-    threads: int,
-    bps: int,
-    options: dict[str, str],
-) -> VideoCodecContext:
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 reads it on opening: errors only, no banner
-    encoder = cast(VideoCodecContext, av.CodecContext.create(settings.encoder, "w"))
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.framerate, encoder.time_base = rate, 1 / rate
-    encoder.gop_size, encoder.thread_count = _ONE_KEY_FRAME, threads
-    settings.colours.stamp(encoder)
-    if bps:
-        encoder.bit_rate = bps
-    params = settings.svt_params + (":rc=2" if bps else "")
-    encoder.options = settings.options | options | ({"svtav1-params": params} if settings.svt_params else {})
-    encoder.open()
-    return encoder
+@dataclass(frozen=True)
+class _Coding:
+    """One codec set up for one clip."""
+
+    settings: _Settings
+    rate: Fraction
+    threads: int
+    bps: int
+    options: dict[str, str]
+
+    def open_encoder(self, width: int, height: int) -> VideoCodecContext:
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 reads it on opening: errors only, no banner
+        encoder = cast(VideoCodecContext, av.CodecContext.create(self.settings.encoder, "w"))
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+        encoder.framerate, encoder.time_base = self.rate, 1 / self.rate
+        encoder.gop_size, encoder.thread_count = _ONE_KEY_FRAME, self.threads
+        self.settings.colours.stamp(encoder)
+        encoder.options = self.settings.options | self.options
+        if self.bps:
+            encoder.bit_rate = self.bps
+        encoder.open()
+        return encoder
+
+    def open_decoder(self) -> VideoCodecContext:
+        decoder = cast(VideoCodecContext, av.CodecContext.create(self.settings.decoder, "r"))
+        decoder.thread_count = self.threads
+        return decoder
 
 
-def _video(
-    frames: Iterable[Frame],
-    settings: _Settings,
-    open_encoder: Callable[[int, int], VideoCodecContext],
-    threads: int,
-    traffic: Traffic,
-) -> Iterator[Frame]:
+def _video(frames: Iterable[Frame], coding: _Coding, traffic: Traffic) -> Iterator[Frame]:
     remaining = iter(frames)
     first = next(remaining, None)
     if first is None:
         return
-    height, width = first.shape[:2]
-    wire = _Wire(settings, width, height)
-    encoder = open_encoder(wire.coded_width, wire.coded_height)
-    decoder = cast(VideoCodecContext, av.CodecContext.create(settings.decoder, "r"))
-    decoder.thread_count = threads
+    wire = _Wire(coding.settings, *first.shape[:2])
+    encoder, decoder = coding.open_encoder(*wire.coded_size), coding.open_decoder()
     pictures = (wire.to_yuv(frame, number) for number, frame in enumerate(chain([first], remaining)))
     for picture in chain(pictures, [None]):
         traffic.sent_frames += picture is not None
@@ -208,14 +201,13 @@ def _video(
 class _Wire:
     """Frames between RGB and the yuv420p that a codec takes: even sizes, at least its smallest, edges repeated."""
 
-    def __init__(self, settings: _Settings, width: int, height: int) -> None:
-        self._width, self._height = width, height
-        self.coded_width = max(width + width % 2, settings.smallest)
-        self.coded_height = max(height + height % 2, settings.smallest)
+    def __init__(self, settings: _Settings, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        self.coded_size = max(width + width % 2, settings.smallest), max(height + height % 2, settings.smallest)
         self._colours = settings.colours
 
     def to_yuv(self, frame: Frame, number: int) -> av.VideoFrame:
-        below, right = self.coded_height - self._height, self.coded_width - self._width
+        right, below = self.coded_size[0] - self._width, self.coded_size[1] - self._height
         if below or right:
             frame = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
         picture = from_rgb(frame, "yuv420p", self._colours)

@@ -113,7 +113,7 @@ def _degrade_video(
     with atomic_output(target, force) as unfinished, VideoSource(source) as video:
         info = video.info
         size = profile.sent_size(info.width, info.height)
-        if as_sent:
+        if as_sent:  # the sink makes its video as large as the source says that it is
             video.info = replace(info, width=size[0], height=size[1])
         rate = info.rate or _DEFAULT_RATE
         with RemuxSink(unfinished, video, VISUALLY_LOSSLESS) as sink:
