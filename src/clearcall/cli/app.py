@@ -9,6 +9,8 @@ import typer
 
 from clearcall import __version__
 from clearcall.cli.degrade import degrade
+from clearcall.cli.demo import demo
+from clearcall.cli.evaluate import evaluate
 from clearcall.cli.sharpen import sharpen
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
@@ -41,6 +43,8 @@ def clearcall(
 
 app.command()(sharpen)
 app.command()(degrade)
+app.command()(evaluate)
+app.command()(demo)
 app.command()(train)
 app.command()(export)
 
