@@ -21,6 +21,8 @@ def demo(
     profile: Annotated[
         str | None, typer.Option(help="The thin link [H.264 at 960x540, 400 kbit/s]; see: clearcall degrade --list")
     ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of the call.")] = 4.0,
+    height: Annotated[int, typer.Option(min=90, max=1080, help="Lines of the call.")] = 1080,
     force: Annotated[bool, typer.Option("--force", help="Replace results in an existing folder.")] = False,
 ) -> None:
     """Draw a call, send it over a thin link, sharpen it, measure every frame; needs no file and no network."""
@@ -31,7 +33,7 @@ def demo(
 
     check_folder(output, force)
     link = get_profile(profile) if profile else LINK
-    shown = demonstrate(output, load(model), link=link, force=force, progress=progress)
+    shown = demonstrate(output, load(model), link=link, height=height, seconds=seconds, force=force, progress=progress)
     _print(shown)
     typer.echo(f"Look at {output / 'report.html'} and {output / 'side-by-side.mp4'}")
 

@@ -142,9 +142,9 @@ def _best_column(summary: Summary) -> int:
 def _add_pictures(report: Report, records: Sequence[Record], cases: Sequence[Case], sharpen: Sharpen) -> None:
     """Show the pictures that gained most, middling and least, and list all of them."""
     by_gain = sorted(records, key=lambda record: record.gain, reverse=True)
-    chosen = {"Most": by_gain[0], "Median": by_gain[len(by_gain) // 2], "Least": by_gain[-1]}
+    chosen = {by_gain[-1]: "Least", by_gain[len(by_gain) // 2]: "Median", by_gain[0]: "Most"}
     lookup = {(case.name, case.profile): case for case in cases}
-    for head, record in chosen.items():
+    for record, head in reversed(chosen.items()):
         degraded, sharp = lookup[record.name, record.profile].load()
         report.comparison(
             degraded,
