@@ -295,9 +295,7 @@ def test_no_picture_there(tmp_path: Path, name: str, sentence: str) -> None:
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damage_anywhere_is_an_input_error_or_a_picture_that_can_be_written(
-    tmp_path: Path, data: st.DataObject
-) -> None:
+def test_damage_is_an_input_error_or_a_picture_that_can_be_written(tmp_path: Path, data: st.DataObject) -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x8769] = "A maker", {0x9003: "2024:01:02 03:04:05"}
     small = NOISE.resize((8, 8))

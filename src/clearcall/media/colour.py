@@ -1,7 +1,8 @@
 """From a video's pixel format to RGB and back, with its colour matrix and range, quickly and without bias.
 
-swscale's quick paths darken a frame by about one level (measured: mean luma error -1.05 over a round trip).
-Going through planar RGB with accurate rounding has no bias (RMS 0.12 levels) and is as quick as needed.
+swscale's quick path to packed RGB darkens a frame by about one level (measured over a round trip: mean luma error
+-1.05). Planar RGB with accurate rounding, and area averaging of the colour planes on the way back, has no bias: RMS
+0.12 levels in luma, 0.38 in chroma (bilinear: 0.6), at 4 + 2 and 5 ms per 1080p frame on one core.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-_ACCURATE: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_TO_RGB: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_FROM_RGB: Final = Interpolation.AREA
 _HD_HEIGHT: Final = 720
 _RGB: Final = 0
 _LIMITED: Final = 1
@@ -86,7 +88,7 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[Any]:
         frame,
         format="gbrp16le" if is_deep(frame) else "gbrp",
         src_colorspace=matrix_of(frame),
-        interpolation=_ACCURATE,
+        interpolation=_TO_RGB,
         threads=1,
     )
     return planar.to_ndarray()
@@ -180,7 +182,7 @@ def from_rgb(
         format=pixel_format,
         dst_colorspace=_MATRICES.get(colours.matrix, _guess(height)),
         dst_color_range=colours.range,
-        interpolation=_ACCURATE,
+        interpolation=_FROM_RGB,
         threads=1,
     )
     colours.stamp(frame)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import av
 import numpy as np
@@ -47,6 +47,22 @@ _NO_TEXT: Final = b"\0\0"
 
 _STALE_OF_STREAM: Final = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder")
 _DEFAULT_RATE: Final = Fraction(30)
+
+
+class Timed(Protocol):
+    """A frame or what is left of it: when it is shown."""
+
+    @property
+    def pts(self) -> int | None:
+        """When it appears, in ticks of ``time_base``; None if it isn't known."""
+
+    @property
+    def duration(self) -> int:
+        """For how many ticks; 0 if it isn't known."""
+
+    @property
+    def time_base(self) -> Fraction | None:
+        """Seconds of a tick."""
 
 
 class RemuxSink:
@@ -105,20 +121,20 @@ class RemuxSink:
             self._container.mux(self._video.encode(None))
             self._container.close()
 
-    def write(self, rgb: NDArray[Any], original: av.VideoFrame) -> None:
-        """Encode one frame at the time of the original.
+    def write(self, rgb: NDArray[Any], time: Timed) -> None:
+        """Encode one frame.
 
         Args:
             rgb: HWC RGB, uint8 or uint16.
-            original: The decoded frame that it was made from, for its time and duration.
+            time: When it is shown: the decoded frame, or its ``FrameTime``.
         """
         if self._turns:
             rgb = np.rot90(rgb, self._turns)
         encoder = self._video.codec_context
         frame = from_rgb(rgb, encoder.pix_fmt or "yuv420p", self._colours, (encoder.width, encoder.height))
         frame.time_base = encoder.time_base
-        frame.pts = self._next_pts(original)
-        frame.duration = _ticks(original.duration, original.time_base, encoder.time_base)
+        frame.pts = self._next_pts(time)
+        frame.duration = _ticks(time.duration, time.time_base, encoder.time_base)
         with self._naming_errors():
             self._container.mux(self._video.encode(frame))
 
@@ -147,11 +163,11 @@ class RemuxSink:
                 "try .mkv, or another --codec."
             ) from error
 
-    def _next_pts(self, original: av.VideoFrame) -> int:
-        """The original's time in the encoder's ticks; frames without one, or out of order, follow the last."""
+    def _next_pts(self, time: Timed) -> int:
+        """The time in the encoder's ticks; frames without one, or out of order, follow the last."""
         base = self._video.codec_context.time_base
         floor = None if self._last_pts is None else self._last_pts + 1
-        pts = floor or 0 if original.pts is None else _ticks(original.pts, original.time_base, base)
+        pts = floor or 0 if time.pts is None else _ticks(time.pts, time.time_base, base)
         self._last_pts = pts if floor is None else max(pts, floor)
         return self._last_pts
 

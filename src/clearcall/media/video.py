@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from clearcall.errors import InputError, OutputError
 from clearcall.media.colour import Colours, from_rgb, to_rgb
 
-__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
+__all__ = ["VIDEO_SUFFIXES", "FrameTime", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
 
 _SUFFIXES: Final = "mp4 m4v mov mkv webm avi ts mts m2ts mpg mpeg flv wmv asf 3gp ogv mxf nut"
 VIDEO_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
@@ -60,6 +60,33 @@ class VideoInfo:
     display_matrix: tuple[int, ...] | None
     start: Fraction
     first: av.VideoFrame
+
+
+@dataclass(frozen=True)
+class FrameTime:
+    """When a frame is shown; kept apart from the frame so that this can be let go.
+
+    Attributes:
+        pts: When it appears, in ticks of ``time_base``; None if the file doesn't say.
+        duration: For how many ticks; 0 if the file doesn't say.
+        time_base: Seconds of a tick, or None.
+    """
+
+    pts: int | None
+    duration: int
+    time_base: Fraction | None
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Self:
+        """Read the time of a decoded frame.
+
+        Args:
+            frame: A decoded frame.
+
+        Returns:
+            Its time.
+        """
+        return cls(frame.pts, frame.duration, frame.time_base)
 
 
 class VideoSource:
