@@ -16,6 +16,7 @@ from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
 INTERRUPTED = 130
+"""The exit status that Typer gives a command that Ctrl-C ends."""
 
 app = typer.Typer(
     name="clearcall",
@@ -56,8 +57,7 @@ def main() -> None:
     except ClearcallError as error:
         typer.echo(f"clearcall: {error}", err=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        typer.echo("clearcall: interrupted; nothing unfinished was left at the output's name", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("clearcall: interrupted; nothing unfinished was left at the output's name", err=True)
+        raise
