@@ -30,6 +30,8 @@ CAS_STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 HEADER = "profile              input  best unsharp    best cas       model     gain  harmed  > 0.90"
 
+HEADER = "profile              input    best unsharp      best cas   model     gain  harmed  > 0.90"
+
 Method = Callable[[np.ndarray], np.ndarray]
 
 
@@ -98,9 +100,7 @@ def main() -> None:
     cases = find_cases(options.folder, options.profile or PROFILES)
     found = measure(cases, methods(options.model))
     rows = []
-    print(
-        f"{'profile':18} {'input':>7} {'unsharp':>15} {'cas':>13} {options.model:>7} {'gain':>8} {'harmed':>7} {'> 0.90':>7}"
-    )
+    print(f"SSIM of {options.model}\n{HEADER}")
     for profile in dict.fromkeys(case.profile for case in cases):
         chosen = [case for case in cases if case.profile == profile]
         row = summary(profile, [found[profile, case.name] for case in chosen], [case.category for case in chosen])
