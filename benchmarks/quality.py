@@ -28,8 +28,6 @@ PROFILES = ("bicubic-x2", "h264-half-crf23", "h264-half-crf28", "h264-half-crf33
 UNSHARP_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 CAS_STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
-HEADER = "profile              input  best unsharp    best cas       model     gain  harmed  > 0.90"
-
 HEADER = "profile              input    best unsharp      best cas   model     gain  harmed  > 0.90"
 
 Method = Callable[[np.ndarray], np.ndarray]
