@@ -10,15 +10,17 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 
 NTSC = Fraction(30000, 1001)
 
 
 def picture(width: int, height: int, step: int = 0) -> np.ndarray:
-    """A coarse colourful pattern (so that codecs keep it), moved by ``step`` pixels."""
-    blocks = np.random.default_rng(7).integers(30, 226, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
-    pixels = np.kron(blocks, np.ones((8, 8, 1), np.uint8))[:height, :width]
-    return np.ascontiguousarray(np.roll(pixels, step, axis=1))
+    """A smooth colourful pattern (so that half-size colour planes hold it), moved by ``step`` pixels."""
+    across = 2 * np.pi * (np.arange(width) + step) / max(width, 2)
+    down = 2 * np.pi * np.arange(height)[:, None] / max(height, 2)
+    waves = [np.sin(across + down), np.cos(across - 2 * down), np.sin(2 * across + down + 1)]
+    return np.rint(128 + 90 * np.stack(waves, axis=-1)).astype(np.uint8)
 
 
 def add_video(
@@ -41,9 +43,14 @@ def add_video(
     def encode() -> None:
         for index, time in enumerate(pts):
             rgb = av.VideoFrame.from_ndarray(picture(width, height, 3 * index), "rgb24")
-            frame = rgb.reformat(format=encoder.pix_fmt)
-            if colours:
-                frame.colorspace, frame.color_range = colours[:2]
+            matrix, signal_range = colours[:2] if colours else (2, 0)
+            frame = rgb.reformat(
+                format=encoder.pix_fmt,
+                dst_colorspace={1: "ITU709", 9: "BT2020"}.get(matrix, "ITU601"),
+                dst_color_range=signal_range,
+                interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+            )
+            frame.colorspace, frame.color_range = matrix, signal_range
             frame.pts, frame.time_base = time, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -96,10 +96,31 @@ def test_any_size(size: tuple[int, int], pixel_format: str) -> None:
     assert np.abs(back.astype(int) - rgb).max() <= (300 if rgb.dtype == np.uint16 else 2)
 
 
+@pytest.mark.parametrize("siting", ["left", "center"])
+def test_frames_without_tags_are_limited_range_bt601(siting: str) -> None:
+    chart = colour_chart()
+    frame = from_rgb(chart, "yuv420p", Colours(siting=siting))
+    luma = np.frombuffer(bytes(frame.planes[0]), np.uint8).reshape(chart.shape[0], -1)[:, : chart.shape[1]]
+    assert np.abs(luma - reference_yuv(chart / 255, 6, LIMITED, 8)[0]).max() <= 1.6
+    assert (frame.colorspace, frame.color_range) == (2, 0)
+
+
 def test_scaling_to_another_size() -> None:
     frame = from_rgb(np.full((10, 20, 3), 77, np.uint8), "yuv420p", Colours(1, LIMITED), (40, 30))
     assert (frame.width, frame.height) == (40, 30)
     assert np.abs(to_rgb(frame).astype(int) - 77).max() <= 1
+
+
+def test_a_new_frame_has_no_time() -> None:
+    frame = from_rgb(np.zeros((4, 4, 3), np.uint8), "yuv420p", Colours(siting="left"))
+    assert (frame.pts, frame.time_base, frame.duration) == (None, None, 0)
+
+
+def test_a_new_frame_does_not_change_with_the_next() -> None:
+    for pixel_format in ("rgb24", "yuv420p"):
+        first = from_rgb(np.zeros((4, 4, 3), np.uint8), pixel_format, Colours(1, FULL))
+        from_rgb(np.full((4, 4, 3), 255, np.uint8), pixel_format, Colours(1, FULL))
+        assert to_rgb(first).max() == 0
 
 
 def test_tags_that_fit_the_pixel_format() -> None:

@@ -54,6 +54,8 @@ def test_what_is_written_is_read(tmp_path: Path, picture: Picture, suffix: str) 
     )
     np.testing.assert_array_equal(back.pixels, pixels)
     assert back.pixels.dtype == (np.uint8 if is_cut else picture.pixels.dtype)
+    if suffix == ".webp" and alpha is not None and alpha.min() == 255:
+        alpha = None  # WebP doesn't store an alpha that hides nothing
     np.testing.assert_array_equal(back.alpha, alpha)
     is_deep_tiff_with_alpha = suffix == ".tif" and picture.pixels.dtype == np.uint16 and alpha is not None
     assert back.is_grey == (picture.is_grey and suffix != ".webp" and not is_deep_tiff_with_alpha)

@@ -23,6 +23,7 @@ from clearcall.media.atomic import is_disk_full
 from clearcall.media.colour import Colours, from_rgb
 from clearcall.media.encoder import Encoding, choose_encoder, choose_pixel_format
 from clearcall.media.picture import PICTURE_SUFFIXES
+from clearcall.media.siting import CENTRE, LEFT
 from clearcall.media.video import VideoInfo, VideoSource
 
 _VARIABLE_FPS: Final = 0x0400
@@ -41,6 +42,9 @@ _QUANTISER: Final = 3 * 118
 
 _BITS_PER_PIXEL: Final = 0.2
 """The same for encoders that know only a bitrate."""
+
+_USUAL_SITING: Final = {"libx264": LEFT, "libx265": LEFT}
+"""Where decoders take the colour samples to be, if the encoder doesn't say (the others: centre)."""
 
 _NO_TEXT: Final = b"\0\0"
 """A packet that ends a subtitle in MP4; the muxer writes these itself."""
@@ -210,6 +214,8 @@ class RemuxSink:
             encoder.max_b_frames = 0
         self._colours = Colours.of(info.first).fit(pixel_format, info.height)
         self._colours.stamp(encoder)
+        if self._colours.siting != _USUAL_SITING.get(chosen.name, CENTRE):
+            encoder.options = {**encoder.options, "chroma_sample_location": self._colours.siting}
         self._describe(self._video, source)
         if info.display_matrix and not self._turns:
             self._video.set_display_matrix(info.display_matrix)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from clearcall.errors import InputError, OutputError
 from clearcall.media.colour import Colours, from_rgb, to_rgb
+from clearcall.media.siting import LEFT
 
 __all__ = ["VIDEO_SUFFIXES", "FrameTime", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
 
@@ -30,7 +31,7 @@ _ENDS_EARLY_SECONDS: Final = 0.25
 _GENERATE_PTS: Final = 0x0001
 """FFmpeg's AVFMT_FLAG_GENPTS, set by PyAV; for H.264 in AVI it makes times up that are late by two frames."""
 
-_BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1)
+_BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1, siting=LEFT)
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ class VideoSink:
         encoder.width, encoder.height = width, height
         encoder.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
         encoder.time_base = 1 / rate
-        encoder.options = {"crf": f"{crf:g}", **(options or {})}
+        encoder.options = {"crf": f"{crf:g}", "chroma_sample_location": LEFT, **(options or {})}
         encoder.thread_type = "AUTO"
         _BT709.stamp(encoder)
 
