@@ -44,7 +44,9 @@ def _print(shown: Demonstration) -> None:
 
     from clearcall.evaluation.metrics import PROTOCOL
 
-    table = Table(box=None, pad_edge=False, title=f"{shown.model}, {shown.link}", title_justify="left")
+    table = Table(
+        box=None, pad_edge=False, title=f"{shown.model}, {shown.link}", title_justify="left", title_style="bold"
+    )
     table.add_column("")
     for column in ("received", "sharpened", "gain"):
         table.add_column(column, justify="right")

@@ -70,7 +70,14 @@ def _print(evaluation: Evaluation, model: str) -> None:
     console = Console()
     summaries = evaluation.summaries()
     for name in dict.fromkeys(summary.profile for summary in summaries):
-        table = Table(title=f"{model}, {name}", title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(
+            title=f"{model}, {name}",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
         for index, column in enumerate(SUMMARY_COLUMNS[:-1]):
             table.add_column(column, justify="right" if index else "left", no_wrap=index > 0)
         for summary in summaries:
