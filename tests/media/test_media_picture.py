@@ -321,7 +321,7 @@ def test_what_a_format_can_not_hold(tmp_path: Path) -> None:
     clear = Picture(noise(4, 4, 3), alpha=noise(4, 4))
     with pytest.raises(OutputError, match=r"can't hold the picture's transparency; write it as \.png"):
         write_picture(clear, tmp_path / "a.jpg")
-    with pytest.raises(OutputError, match="suffix that no picture format here has"):
+    with pytest.raises(OutputError, match=r"No picture format is known for the suffix '\.xyz'"):
         write_picture(clear, tmp_path / "a.xyz")
-    with pytest.raises(OutputError, match="can't be longer than 16383 pixels"):
+    with pytest.raises(OutputError, match="WebP pictures can't be longer than 16383 pixels"):
         write_picture(Picture(np.zeros((1, 16384, 3), np.uint8)), tmp_path / "a.webp")

@@ -15,7 +15,6 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from clearcall.errors import ClearcallError, InputError, OutputError
 from clearcall.media import deep
-from clearcall.media.atomic import is_disk_full
 
 PICTURE_SUFFIXES: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib"}
@@ -121,17 +120,11 @@ def write_picture(picture: Picture, path: Path) -> None:
         (array([7, 7, 7], dtype=uint8), True)
     """
     suffix = path.suffix.lower()
-    _check_fit(picture, path, suffix)
+    _check_fit(picture, suffix)
     if picture.pixels.dtype == np.uint16 and suffix in deep.SUFFIXES:
         deep.write(_channels(picture), path, icc=picture.icc, exif=picture.exif, dpi=picture.dpi)
         return
-    image = Image.fromarray(np.squeeze(_eight_bits(_channels(picture)), axis=_grey_axis(picture)))
-    try:
-        image.save(path, **_save_options(picture, suffix))
-    except Exception as error:
-        if is_disk_full(error):
-            raise
-        raise OutputError(f"{path} can't be written as {suffix} ({error}); try another suffix.") from error
+    path.write_bytes(_encode(picture, suffix))
 
 
 def _refuse_unfit(image: Image.Image, path: Path) -> None:
@@ -170,6 +163,16 @@ def _read_opened(image: Image.Image, path: Path) -> Picture:
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(value > 0 for value in dpi) else None,
         is_lossy=_is_lossy(image, path),
     )
+
+
+def _encode(picture: Picture, suffix: str) -> bytes:
+    image = Image.fromarray(np.squeeze(_eight_bits(_channels(picture)), axis=_grey_axis(picture)))
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, Image.registered_extensions()[suffix], **_save_options(picture, suffix))
+    except Exception as error:
+        raise OutputError(f"The picture can't be written as {suffix} ({error}); try another suffix.") from error
+    return encoded.getvalue()
 
 
 def _to_plain_mode(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
@@ -242,17 +245,15 @@ def _is_lossy(image: Image.Image, path: Path) -> bool:
         return b"VP8L" not in file.read(64)
 
 
-def _check_fit(picture: Picture, path: Path, suffix: str) -> None:
+def _check_fit(picture: Picture, suffix: str) -> None:
     if suffix not in PICTURE_SUFFIXES:
         raise OutputError(
-            f"{path} has a suffix that no picture format here has; use one of {', '.join(sorted(PICTURE_SUFFIXES))}."
+            f"No picture format is known for the suffix {suffix!r}; use one of {', '.join(sorted(PICTURE_SUFFIXES))}."
         )
     if picture.alpha is not None and suffix in _WITHOUT_ALPHA:
-        raise OutputError(f"{path} can't hold the picture's transparency; write it as .png, .webp or .tiff.")
+        raise OutputError(f"{suffix} files can't hold the picture's transparency; write it as .png, .webp or .tiff.")
     if suffix == ".webp" and max(picture.pixels.shape[:2]) > _WEBP_LONGEST_SIDE:
-        raise OutputError(
-            f"{path} can't be longer than {_WEBP_LONGEST_SIDE} pixels as WebP; write it as .png or .tiff."
-        )
+        raise OutputError(f"WebP pictures can't be longer than {_WEBP_LONGEST_SIDE} pixels; write it as .png or .tiff.")
 
 
 def _has_inner_tables(exif: bytes | None) -> bool:

@@ -223,7 +223,7 @@ class VideoSink:
             self._container = av.open(f"file:{path}", "w")
             self._stream = cast("VideoStream", self._container.add_stream(codec, rate))
         except (ValueError, av.FFmpegError) as error:
-            raise OutputError(f"{path} can't be written with {codec} ({error}).") from error
+            raise OutputError(f"{path.suffix} files can't be written with {codec} here ({error}).") from error
         encoder = self._stream.codec_context
         encoder.width, encoder.height = width, height
         encoder.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
@@ -256,7 +256,7 @@ class VideoSink:
         """
         if rgb.shape != self._shape:
             height, width, _ = self._shape
-            raise InputError(f"A frame of shape {rgb.shape} was given for {self.path}, which is {width}x{height}.")
+            raise InputError(f"A frame of shape {rgb.shape} was given for a video of {width}x{height}.")
         frame = from_rgb(rgb, self._stream.codec_context.pix_fmt or "yuv420p", _BT709)
         frame.pts, frame.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
