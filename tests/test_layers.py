@@ -22,7 +22,7 @@ LAYERS = [
     {"cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
-TRAINING_ONLY = {"torch", "lightning", "torchmetrics", "onnx", "onnxruntime", "nncf", "safetensors"}
+TRAINING_ONLY = {"torch", "lightning", "torchmetrics", "onnx", "onnxruntime", "safetensors"}
 
 
 def part_of(path: Path) -> str:
