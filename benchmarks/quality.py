@@ -25,8 +25,8 @@ from clearcall.evaluation.metrics import ssim
 
 PROFILES = ("bicubic-x2", "h264-half-crf23", "h264-half-crf28", "h264-half-crf33", "h264-360p-400k", "vp8-360p-500k",
             "vp9-540p-700k", "av1-540p-500k", "clean")  # fmt: skip
-UNSHARP_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
-CAS_STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
+UNSHARP_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 1.75, 2.0)
+CAS_STRENGTHS = (0.3, 0.6, 0.9)
 
 HEADER = "profile              input    best unsharp      best cas   model     gain  harmed  > 0.90"
 
