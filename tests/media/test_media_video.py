@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -114,6 +114,30 @@ def test_damaged_frames_are_passed_over(make_video: MakeVideo, codec: str) -> No
         assert source.damaged > 0 or codec == "mpeg4"
         assert count + source.damaged <= 60
         assert not source.is_truncated
+
+
+class Breaking:
+    """A container whose file can't be read any more after some packets."""
+
+    def __init__(self, container: av.container.InputContainer) -> None:
+        self.container = container
+
+    def demux(self, *streams: av.stream.Stream) -> Iterator[av.Packet]:
+        for index, packet in enumerate(self.container.demux(*streams)):
+            if index == 8:
+                raise av.error.InvalidDataError(1, "the disk is gone")
+            yield packet
+
+    def close(self) -> None:
+        self.container.close()
+
+
+def test_a_read_error_ends_the_video_with_the_frames_under_way(make_video: MakeVideo) -> None:
+    path = make_video("a.mkv", codec_options={"bf": "2"})
+    with VideoSource(path) as source:
+        source.container = Breaking(source.container)
+        assert sum(1 for _ in source.frames()) == 8
+        assert source.is_truncated
 
 
 def empty_video(path: Path) -> None:

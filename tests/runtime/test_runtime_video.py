@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -263,7 +264,80 @@ def test_what_the_output_can_not_hold(
 def test_an_attachment_that_does_not_fit_is_left_out_and_said(make_video: MakeVideo, tmp_path: Path) -> None:
     source = make_video("a.mkv", sound="aac", attachment=b"font")
     result = sharpen_video(source, tmp_path / "b.mp4", Unchanged())
-    assert result.notes == ("attachment stream 3 (font.ttf) left out: .mp4 files can't hold it",)
+    assert result.notes == ("attachment stream 3 (font.ttf) left out: it has no place in .mp4 files",)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "options", "note"),
+    [
+        ("a.mkv", "b.mp4", {"codec": "ffv1", "pixel_format": "bgra"}, "transparency left out"),
+        (
+            "a.mp4",
+            "b.avi",
+            {"pts": VARIABLE[:6]},
+            "frame times rounded to the constant rate that .avi files have",
+        ),
+        (
+            "a.mp4",
+            "b.webm",
+            {"sample_aspect_ratio": Fraction(4, 3)},
+            "the pixels' shape (4/3) left out: .webm with libvpx-vp9 has no place",
+        ),
+        (
+            "a.mkv",
+            "b.mp4",
+            {"codec_options": {"flags": "+ildct+ilme", "x264-params": "tff=1"}},
+            "interlaced frames written as progressive ones",
+        ),
+    ],
+)
+def test_what_is_lost_is_said(
+    make_video: MakeVideo, tmp_path: Path, name: str, target: str, options: dict[str, Any], note: str
+) -> None:
+    result = sharpen_video(make_video(name, **options), tmp_path / target, Unchanged())
+    assert result.notes == (note,)
+    assert len(frames_of(tmp_path / target)) == result.frames
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_second_video_and_a_cover_are_copied(make_video: MakeVideo, tmp_path: Path, suffix: str) -> None:
+    main, second = make_video("main.mp4", size=(128, 96)), make_video("second.mp4")
+    with av.open(str(main)) as one, av.open(str(second)) as two, av.open(str(tmp_path / f"a{suffix}"), "w") as both:
+        streams = [both.add_stream_from_template(part.streams.video[0], opaque=True) for part in (one, two)]
+        streams[0].disposition = av.stream.Disposition.default
+        cover = both.add_stream("mjpeg", 1)
+        cover.codec_context.width = cover.codec_context.height = 16
+        cover.codec_context.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        cover.metadata.update({"filename": "cover.jpg", "mimetype": "image/jpeg"})
+        for part, stream in zip((one, two), streams, strict=True):
+            for packet in part.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    both.mux(packet)
+        both.mux([*cover.encode(av.VideoFrame(16, 16, "yuvj420p")), *cover.encode(None)])
+
+    def others(path: Path) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        with av.open(str(path)) as container:
+            for packet in container.demux():
+                if packet.size and packet.stream.index:
+                    found.setdefault(packet.stream.index, []).append(hashlib.sha256(bytes(packet)).hexdigest())
+        return found
+
+    result = sharpen_video(tmp_path / f"a{suffix}", tmp_path / f"b{suffix}", Unchanged())
+    assert (result.frames, result.notes) == (12, ())
+    assert others(tmp_path / f"b{suffix}") == others(tmp_path / f"a{suffix}")
+    assert descriptions(tmp_path / f"b{suffix}") == descriptions(tmp_path / f"a{suffix}")
+
+
+def test_frames_without_times_follow_at_the_constant_rate(make_video: MakeVideo, tmp_path: Path) -> None:
+    source = make_video("a.h264", codec_options={"bf": "0"})
+    sharpen_video(source, tmp_path / "b.mp4", Unchanged())
+    found = times(tmp_path / "b.mp4")
+    gaps = {later - earlier for earlier, later in itertools.pairwise(found)}
+    assert len(found) == 12
+    assert all(Fraction(1, 31) < gap < Fraction(1, 24) for gap in gaps)
 
 
 def test_damage_is_counted_and_a_cut_is_said(make_video: MakeVideo, tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ class VideoSource:
             yield from self.container.demux(self.stream, *copied)
         except av.FFmpegError:
             self.is_truncated = True
-            yield from self.container.demux(self.stream)
+            last: av.Packet[Any] = av.Packet()
+            last.stream = self.stream
+            yield last
 
     def _decode(self, packet: av.Packet[Any]) -> list[av.VideoFrame]:
         try:
@@ -263,6 +265,20 @@ class VideoSink:
         self._container.mux(self._stream.encode(frame))
 
 
+def side_data_of(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
+    """Find what a decoder has attached to a frame.
+
+    Args:
+        frame: A decoded frame.
+        kind: What to look for.
+
+    Returns:
+        Its bytes, or None.
+    """
+    entries = cast("Iterable[SideData]", frame.side_data)
+    return next((bytes(entry) for entry in entries if entry.type is kind), None)
+
+
 def _open(path: Path) -> av.container.InputContainer:
     if not path.exists():
         raise InputError(f"There is no file {path}; check the name.")
@@ -296,6 +312,7 @@ def _probe(path: Path) -> VideoInfo:
         if first is None:
             raise InputError(f"{path} has a video stream in which no frame decodes.")
         duration = _duration(container, stream)
+        matrix = side_data_of(first, SideDataType.DISPLAYMATRIX)
         rate = stream.average_rate or stream.guessed_rate or None
         estimate = round(duration * rate) if duration and rate else None
         return VideoInfo(
@@ -306,17 +323,10 @@ def _probe(path: Path) -> VideoInfo:
             duration=duration,
             pixel_format=first.format.name,
             rotation=first.rotation,
-            display_matrix=_display_matrix(first),
+            display_matrix=None if matrix is None else tuple(np.frombuffer(matrix, np.int32).tolist()),
             start=Fraction(container.start_time or 0, av.time_base),
             first=first,
         )
-
-
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    for data in cast("Iterable[SideData]", frame.side_data):
-        if data.type is SideDataType.DISPLAYMATRIX:
-            return tuple(np.frombuffer(bytes(data), np.int32).tolist())
-    return None
 
 
 def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> av.VideoFrame | None:
