@@ -85,6 +85,17 @@ def test_untagged_frames_count_as_hd_or_sd_and_unknown_matrices_too() -> None:
     assert matrix_of(frame).name == "ITU601"
 
 
+@pytest.mark.parametrize("matrix", range(20))
+def test_every_matrix_that_a_file_may_name(matrix: int) -> None:
+    frame = from_rgb(colour_chart(), "yuv420p", Colours(6, LIMITED))
+    frame.colorspace, frame.color_primaries, frame.color_trc = matrix, 3, 3
+    colours = Colours.of(frame)
+    assert colours.matrix == matrix
+    again = from_rgb(to_rgb(frame), "yuv420p", colours.fit("yuv420p", 48))
+    luma = [np.frombuffer(bytes(part.planes[0]), np.uint8).astype(int) for part in (frame, again)]
+    assert np.abs(luma[1] - luma[0]).mean() < 2
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5), (7, 4), (641, 361)])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "gbrp", "yuv420p10le"])
 def test_any_size(size: tuple[int, int], pixel_format: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import av
+from av.codec import CodecContext
 from av.container import OutputContainer
 from av.stream import Stream
 
@@ -25,7 +26,7 @@ _TURNING: Final = frozenset({"mp4", "mov", "matroska", "webm", "3gp", "3g2", "ip
 _UNSQUARE_BY_CODEC_ONLY: Final = frozenset({"matroska", "webm"})
 _CODECS_OF_SQUARES: Final = frozenset({"libvpx", "libvpx-vp9", "libsvtav1"})
 _OF_ONE_FILE: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
-_BOUND_DATA: Final = frozenset({"bin_data", "tmcd", "none", "None"})
+_BOUND_DATA: Final = frozenset({"bin_data", "tmcd", "none", "unknown codec"})
 """Data streams that only mean something in their own file; QuickTime's time codes and chapters are made anew."""
 
 
@@ -96,7 +97,8 @@ def homes_of(stream: Stream) -> list[str]:
 
 def codec_name(stream: Stream) -> str:
     """Name a stream's codec, or what stands for it where FFmpeg has no decoder."""
-    return stream.codec_context.name if stream.codec_context is not None else str(stream.name)
+    decoder = cast("CodecContext | None", stream.codec_context)
+    return decoder.name if decoder is not None else str(getattr(stream, "name", None) or "unknown codec")
 
 
 def _muxer_options(path: Path, source: VideoSource) -> dict[str, str]:

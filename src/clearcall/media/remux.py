@@ -100,6 +100,7 @@ class RemuxSink:
         self._rate = source.info.rate or _DEFAULT_RATE
         self._last_pts: int | None = None
         self._is_rounded = False
+        self._refused = 0
         self._outputs: dict[int, Stream] = {}
         self._container = create(path, source)
         self._turns = 0 if stores_rotation(self._container) else round(source.info.rotation / 90) % 4
@@ -137,7 +138,7 @@ class RemuxSink:
             self._container.mux(self._video.encode(frame))
 
     def copy(self, packet: av.Packet[Any]) -> None:
-        """Pass on a packet of a copied stream, untouched.
+        """Pass on a packet of a copied stream, untouched; one whose time is impossible is left out.
 
         Args:
             packet: As demuxed from the source.
@@ -145,14 +146,19 @@ class RemuxSink:
         if packet.stream.type == "subtitle" and codec_name(packet.stream) == "mov_text" and bytes(packet) == _NO_TEXT:
             return
         packet.stream = self._outputs[packet.stream.index]
-        with self._naming_errors():
-            self._container.mux(packet)
+        try:
+            with self._naming_errors():
+                self._container.mux(packet)
+        except OutputError:
+            self._refused += 1
 
     def finish(self) -> None:
         """Write what the encoder still holds, and the end of the file; without it the file is not whole."""
         with self._naming_errors():
             self._container.mux(self._video.encode(None))
             self._container.close()
+        if self._refused:
+            self.notes.append(f"{self._refused} damaged packets of sound or subtitles left out")
         if self._is_rounded:
             self.notes.append(f"frame times rounded to the constant rate that {self.path.suffix} files have")
 
@@ -166,7 +172,7 @@ class RemuxSink:
                 raise
             raise OutputError(
                 f"{self._source.path.name} can't be written as {self.path.suffix} ({error.strerror}); "
-                "try .mkv, or another --codec."
+                "choose another suffix or --codec."
             ) from error
 
     def _next_pts(self, time: Timed) -> int:

@@ -22,6 +22,8 @@ SITINGS: Final = (CENTRE, LEFT, "topleft", "top", "bottomleft", "bottom")
 """FFmpeg's names. MPEG-2, H.264 and H.265 are ``left`` by default; frames that don't say count as ``center``."""
 
 _SIDE: Final = 16
+_COLOURS: Final[dict[str, Any]] = {"src_colorspace": 5, "dst_colorspace": 5, "src_color_range": 1}
+"""BT.601, limited range: some matrix that swscale knows, whatever the frame is tagged with."""
 
 
 def siting_of(frame: av.VideoFrame) -> str:
@@ -37,7 +39,7 @@ def siting_of(frame: av.VideoFrame) -> str:
         >>> siting_of(av.VideoFrame(64, 48, "yuv420p"))
         'center'
     """
-    canvas = frame.reformat(2 * _SIDE, 2 * _SIDE, "yuv420p").reformat(_SIDE, _SIDE)
+    canvas = frame.reformat(2 * _SIDE, 2 * _SIDE, "yuv420p", **_COLOURS).reformat(_SIDE, _SIDE, **_COLOURS)
     seen = _converted_pattern(canvas)
     return next((siting for siting in SITINGS if seen == _converted_pattern_at(siting)), CENTRE)
 
@@ -93,8 +95,7 @@ def _converted_pattern(canvas: av.VideoFrame) -> bytes:
         lines[3:5, : plane.width] = lines[:, 2:5] = level
     rgb = canvas.reformat(
         format="gbrp",
-        src_colorspace=5,
-        src_color_range=1,
+        **_COLOURS,
         interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
         threads=1,
     )
