@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from clearcall.cli.progress import progress
 
@@ -50,7 +51,7 @@ def sharpen(
         strength=strength,
         encoding=Encoding(codec, crf, preset),
         force=force,
-        watch=lambda job: progress(f"sharpening {job.source.name}"),
+        watch=lambda job: progress(f"sharpening {escape(job.source.name)}"),
     ):
         if outcome.error is not None and not work.makes_folders:
             raise outcome.error
