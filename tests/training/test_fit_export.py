@@ -99,6 +99,19 @@ def test_resuming_ends_where_an_unbroken_run_ends(sharp_folder, tmp_path, monkey
         assert torch.allclose(weight, states[1][name], atol=1e-5), name
 
 
+def test_training_starts_from_the_weights_of_a_checkpoint(run, sharp_folder, tmp_path):
+    best = run / "checkpoints" / "best.ckpt"
+    recipe = tiny(
+        student={"expansion": 0}, data={"degradation": "bicubic-x2"}, training={"epochs": 1, "learning_rate": 1e-7}
+    )
+    train_student(recipe, sharp_folder, tmp_path / "plain", start=best, bar=False)
+    scores = torch.load(best, weights_only=True)["scores"]
+    assert float(rows_of(tmp_path / "plain")[0]["val/ssim"]) == pytest.approx(scores["val/ssim"], abs=1e-4)
+    other = tiny(student={"width": 12, "expansion": 0})
+    with pytest.raises(InputError, match="the recipe wants"):
+        train_student(other, sharp_folder, tmp_path / "other", start=best, bar=False)
+
+
 def test_pairs_on_disk_train_too(gopro_folder, tmp_path):
     recipe = tiny(data={"source": "paired"}, training={"epochs": 1})
     train_student(recipe, gopro_folder, tmp_path / "run", bar=False)

@@ -22,6 +22,7 @@ def train(
         Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
+    start: Annotated[Path | None, typer.Option(help="Start from the weights of this checkpoint.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     max_time: Annotated[
@@ -41,6 +42,7 @@ def train(
         data,
         output or Path("runs") / chosen.name,
         validation=validation,
+        start=start,
         resume=resume,
         max_time=_days_and_hours(max_time),
         bar=sys.stderr.isatty(),

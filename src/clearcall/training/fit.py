@@ -14,9 +14,9 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor,
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from clearcall.errors import OutputError
+from clearcall.errors import InputError, OutputError
 from clearcall.training.callbacks import Curve, Panels
-from clearcall.training.checkpoint import LAST, CheckpointRecipe
+from clearcall.training.checkpoint import LAST, CheckpointRecipe, load_student
 from clearcall.training.dataset import training_loader
 from clearcall.training.module import StudentModule
 from clearcall.training.pairs import check_no_overlap, list_pairs, list_pictures
@@ -53,6 +53,7 @@ def train_student(
     run: Path,
     *,
     validation: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     max_time: str | None = None,
     bar: bool = True,
@@ -64,6 +65,8 @@ def train_student(
         data: A folder of sharp pictures, or one in the GoPro layout (``train/blur``, ``train/sharp``, ``val/...``).
         run: Folder for checkpoints, curve, panels and TensorBoard logs.
         validation: Folder of sharp pictures to track SSIM on; without it some of ``data`` are held out.
+        start: A checkpoint whose weights are started from, instead of random ones; wide blocks are collapsed if the
+            recipe has none.
         resume: Continue from the run's last checkpoint.
         max_time: Stop cleanly after the epoch in which this much time is up, as ``DD:HH:MM:SS``.
         bar: Draw Lightning's progress bar.
@@ -82,6 +85,8 @@ def train_student(
     config = recipe.training
     loader = training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
     module = StudentModule(recipe, total_steps=len(loader) * config.epochs)
+    if start is not None:
+        _load_start(module, start)
     trainer = _trainer(recipe, paths, pairs, max_time, bar)
     with _plain_interrupt():
         trainer.fit(
@@ -98,6 +103,15 @@ def _silence_lightning() -> None:
     """Leave out what Lightning says about hardware and services nobody asked for."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
+
+
+def _load_start(module: StudentModule, start: Path) -> None:
+    student, _ = load_student(start)
+    if not module.recipe.student.expansion:
+        student = student.collapsed()
+    if student.config != module.recipe.student:
+        raise InputError(f"{start} holds a student of {student.config}; the recipe wants {module.recipe.student}.")
+    module.student.load_state_dict(student.state_dict())
 
 
 def _check_run(paths: RunPaths, last: Path, resume: bool) -> None:
