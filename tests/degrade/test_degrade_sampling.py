@@ -19,8 +19,8 @@ def draw(count: int, mix: TrainingMix = DEFAULT_MIX) -> list:
 
 def test_shares_are_those_of_the_mix():
     kinds = Counter(profile.name for profile in draw(2000))
-    assert kinds["random-clean"] / 2000 == pytest.approx(0.12, abs=0.03)
-    assert kinds["random-resized"] / 2000 == pytest.approx(0.22, abs=0.03)
+    assert kinds["random-clean"] / 2000 == pytest.approx(DEFAULT_MIX.clean, abs=0.03)
+    assert kinds["random-resized"] / 2000 == pytest.approx(DEFAULT_MIX.resized, abs=0.03)
     assert kinds["random-h264"] > kinds["random-vp8"] > kinds["random-jpeg"] > 0
     assert kinds["random-vp9"] > 0
 
