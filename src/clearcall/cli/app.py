@@ -9,6 +9,8 @@ import typer
 
 from clearcall import __version__
 from clearcall.cli.degrade import degrade
+from clearcall.cli.doctor import doctor
+from clearcall.cli.live import live
 from clearcall.cli.sharpen import sharpen
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
@@ -43,6 +45,8 @@ app.command()(sharpen)
 app.command()(degrade)
 app.command()(train)
 app.command()(export)
+app.command()(live)
+app.command()(doctor)
 
 
 def main() -> None:
