@@ -11,6 +11,7 @@ from clearcall import __version__
 from clearcall.cli.degrade import degrade
 from clearcall.cli.doctor import doctor
 from clearcall.cli.live import live
+from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
@@ -42,6 +43,7 @@ def clearcall(
 
 
 app.command()(sharpen)
+app.command()(serve)
 app.command()(degrade)
 app.command()(train)
 app.command()(export)

@@ -261,7 +261,7 @@ class LiveStream(Generic[T]):
         laps.mark("wait")
         self._follow_model()
         warm = self._warm
-        sharp = self._sharpen(item, laps)
+        sharp, self._running = self._sharpen(item, laps)
         self._deliver(item, sharp)
         laps.mark("deliver")
         with self._lock:
@@ -271,17 +271,16 @@ class LiveStream(Generic[T]):
         if self._warm == warm:  # the first frame of a size pays for compiling the model
             self._climb(late=laps.now - submitted > late_after, now=laps.now)
 
-    def _sharpen(self, item: T, laps: _Laps) -> Frame | None:
-        """Sharpen by the ladder's model; None when the original should go on."""
+    def _sharpen(self, item: T, laps: _Laps) -> tuple[Frame | None, str]:
+        """Sharpen by the ladder's model, and name it; None when the original should go on."""
         name, strength = self._model_now(), self._strength
-        self._running = PASS_THROUGH
         if name is None or strength == 0:
-            return None
+            return None, PASS_THROUGH
         try:
             rgb = self._to_rgb(item)
         except Exception as error:
-            self._say(f"A frame can't be read as RGB, the original goes on: {_reason(error)}")
-            return None
+            self._say(f"A frame can't be sharpened, the original goes on: {_reason(error)}")
+            return None, PASS_THROUGH
         laps.mark("unpack")
         self._size = (rgb.shape[1], rgb.shape[0])
         self._warm = (name, rgb.shape, strength != 1)
@@ -289,10 +288,9 @@ class LiveStream(Generic[T]):
             sharp = self._model(name).sharpen(rgb, strength)
         except Exception as error:
             self._leave_out(name, error)
-            return None
+            return None, PASS_THROUGH
         laps.mark("sharpen")
-        self._running = name
-        return sharp
+        return sharp, name
 
     def _model_now(self) -> str | None:
         level = self._ladder.level
@@ -337,8 +335,8 @@ class LiveStream(Generic[T]):
             self._say(f"There is time again: {names[after]} is back.")
 
     def _say(self, message: str) -> None:
-        self._message = message
-        if self._on_message is not None:
+        repeated, self._message = message == self._message, message
+        if self._on_message is not None and not repeated:
             self._on_message(message)
 
 
