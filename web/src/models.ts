@@ -16,9 +16,9 @@ const FORMAT_VERSION = 1;
 
 /** Names of the models that a server offers at `base` (ends with a slash). */
 export async function modelNames(base: string): Promise<string[]> {
-  const index: unknown = await (await get(new URL("index.json", base), "The list of models")).json();
-  const entries = Array.isArray(index) ? index : (index as { models?: unknown[] }).models ?? [];
-  return entries.map((entry) => (typeof entry === "string" ? entry : (entry as { name: string }).name));
+  const answer = await get(new URL("index.json", base), "The list of models");
+  const { models } = (await answer.json()) as { models: { name: string }[] };
+  return models.map(({ name }) => name);
 }
 
 /** The card of one model. */

@@ -129,14 +129,14 @@ function refresh(): Promise<void> {
 function stopRecording(): void {
   recorder?.stop();
   recorder = null;
-  view.saveClip.textContent = "Record a clip";
+  view.saveClip.textContent = "Record clip";
   view.saveClip.setAttribute("aria-pressed", "false");
 }
 
 function toggleRecording(): void {
   if (recorder) return stopRecording();
   recorder = new ClipRecorder(view.compare.sharp, source?.name ?? "");
-  view.saveClip.textContent = "Stop and save the clip";
+  view.saveClip.textContent = "Stop and save";
   view.saveClip.setAttribute("aria-pressed", "true");
 }
 
