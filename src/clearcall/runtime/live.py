@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TICK_SECONDS: Final = 0.02
 _STATUS_SECONDS: Final = 0.5
 _SILENCE_SECONDS: Final = 5.0
+_FIRST_FRAME_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 0.5
 _JOIN_SECONDS: Final = 2.0
 _USUAL_RATE: Final = Fraction(30)
@@ -73,6 +74,7 @@ class LiveSession:
 
     Attributes:
         overtaken: Sharpened frames that a newer one replaced before the sink took them.
+        error: What ended the source, if it was an error.
 
     Raises:
         BundleError: No such model, or a damaged one.
@@ -104,7 +106,7 @@ class LiveSession:
         self._fresh = threading.Event()
         self._newest: deque[Frame] = deque(maxlen=1)
         self._source: LiveSource | None = None
-        self._error: ClearcallError | None = None
+        self.error: ClearcallError | None = None
         self._on_message: Callable[[str], None] = lambda _: None
         self._stream: LiveStream[Frame] | None = None
         self.overtaken = 0
@@ -121,7 +123,7 @@ class LiveSession:
 
         Args:
             sink: Where the frames go; it is entered and left here, in this thread.
-            seconds: Stop after that long, counted from the first frame (or the start, while none comes).
+            seconds: Stop after that long, counted from the first frame; where none comes, after 10 s at least.
             on_status: Called twice a second.
             on_message: Called, from any thread, with a sentence when something happens that a person should know.
 
@@ -147,9 +149,7 @@ class LiveSession:
                 summary = pump.summary()
                 self.stop()
                 reader.join(_JOIN_SECONDS)
-            if not summary.shown:
-                raise self._error or InputError("No picture came, so nothing was sharpened; check the source.")
-        return replace(summary, ended=ended, error=self._error)
+        return replace(summary, ended=ended, error=self.error)
 
     def stop(self) -> None:
         """End the session soon; for any thread."""
@@ -215,7 +215,7 @@ class LiveSession:
                 if lost_at is None:
                     lost_at = self._note_loss(error)
                 if lost_at is None or time.monotonic() - lost_at > self._lost_seconds:
-                    self._error = error
+                    self.error = error
                     return
             self._stopped.wait(_RETRY_SECONDS)
 
@@ -250,7 +250,7 @@ class _Pump:
     def run(self, reader: threading.Thread) -> str:
         """Run until the end; gives its reason in words."""
         try:
-            while self._seconds is None or time.monotonic() - self._started < self._seconds:
+            while not self._is_time_over():
                 if self._stream.failure is not None:
                     raise self._stream.failure
                 is_over = not reader.is_alive() and self._is_drained()
@@ -258,10 +258,10 @@ class _Pump:
                 self._show(frame)
                 self._tell()
                 if is_over and frame is None:
-                    return "the source has ended"
+                    return self._ended("the source has ended")
         except SinkClosed as closed:
             return str(closed)
-        return f"{self._seconds:g} s are over"
+        return self._ended(f"{self._seconds:g} s are over")
 
     def summary(self) -> LiveStatus:
         """The figures over the whole session so far."""
@@ -270,6 +270,17 @@ class _Pump:
         frame_ms = 1e3 * spent / max(1, stats.frames_sharpened)
         rate = (self.shown - 1) / seconds if seconds > 0 else 0.0
         return self._status(stats, rate, frame_ms)
+
+    def _is_time_over(self) -> bool:
+        if self._seconds is None:
+            return False
+        patience = self._seconds if self.shown else max(self._seconds, _FIRST_FRAME_SECONDS)
+        return time.monotonic() - self._started > patience
+
+    def _ended(self, reason: str) -> str:
+        if not self.shown:
+            raise self._session.error or InputError("No picture came, so nothing was sharpened; check the source.")
+        return reason
 
     def _show(self, frame: Frame | None) -> None:
         now = time.monotonic()
