@@ -69,6 +69,12 @@ class Toolkit:
     def pack(self, **_: object) -> None:
         pass
 
+    def withdraw(self) -> None:
+        self.visible = False
+
+    def deiconify(self) -> None:
+        self.visible = True
+
     def shown(self) -> np.ndarray:
         header, pixels = self.photo["data"].split(b"\n", 1)
         _, width, height, _ = header.split()
@@ -79,8 +85,10 @@ def test_frames_are_shown_pixel_by_pixel_and_sizes_followed():
     toolkit = Toolkit()
     noise = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     with PreviewWindow("a call", toolkit=toolkit) as window:
+        assert not toolkit.visible
         window.show(noise[:, ::2])
         assert (toolkit.shown() == noise[:, ::2]).all()
+        assert toolkit.visible
         window.show(noise)
         assert (toolkit.shown() == noise).all()
         window.refresh()

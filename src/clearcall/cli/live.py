@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -145,7 +146,7 @@ def _status_line() -> Iterator[tuple[ShowStatus, Callable[[str], None]]]:
     if not console.is_terminal:
         yield _plain(console), lambda message: console.print(message, markup=False)
         return
-    with Live(console=console, auto_refresh=False, transient=True) as line:
+    with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as line:
 
         def show(status: LiveStatus) -> None:
             line.update(Text(_status_text(status), no_wrap=True, overflow="ellipsis"), refresh=True)
@@ -178,7 +179,7 @@ def _open_sink(name: str, session: LiveSession, force: bool) -> Sink:
     if name == "-":
         if sys.stdout.isatty():
             raise OutputError("Video can't go to a terminal; pipe it, as in: clearcall live --to - | ffplay -")
-        return Y4MPipe(sys.stdout.buffer)
+        return Y4MPipe(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
     if is_pipe(Path(name)):
         return Y4MPipe(Path(name).open("wb"), label=name)
     return ClipFile(Path(name), force=force)

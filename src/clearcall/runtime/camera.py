@@ -189,7 +189,15 @@ class _Device:
     label: str
 
     def open(self, **options: str) -> InputContainer:
-        return av.open(self.file, "r", format=self.format, options=options)
+        try:
+            return av.open(self.file, "r", format=self.format, options=options)
+        except ValueError as error:
+            if isinstance(error, av.FFmpegError):
+                raise
+            raise InputError(
+                f"PyAV was built without {self.format} here, so {self.label} can't be opened; install its own wheel "
+                "with: pip install --force-reinstall --only-binary av av"
+            ) from error
 
 
 def _open_camera(name: str, size: Size, rate: Fraction) -> LiveSource:

@@ -47,6 +47,7 @@ class PreviewWindow:
         self._keys = dict(keys or {})
         self._toolkit = toolkit or _load_tk()
         self._is_closed = False
+        self._is_visible = False
 
     def __enter__(self) -> Self:
         try:
@@ -56,6 +57,7 @@ class PreviewWindow:
                 f"There is no display to open a window on ({error}); start this in a desktop session, or send the "
                 "pictures elsewhere with --to."
             ) from error
+        self._root.withdraw()  # until there is a picture
         self._root.title(self._title)
         self._root.configure(background="black")
         self._root.protocol("WM_DELETE_WINDOW", self._close)
@@ -90,6 +92,9 @@ class PreviewWindow:
         fitted = self._fit_to_screen(frame)
         height, width = fitted.shape[:2]
         self._photo.configure(width=width, height=height, data=b"P6 %d %d 255\n" % (width, height) + fitted.tobytes())
+        if not self._is_visible:
+            self._root.deiconify()
+            self._is_visible = True
         self.refresh()
 
     def refresh(self) -> None:

@@ -60,7 +60,7 @@ class LiveStatus:
     level: int
     size: tuple[int, int] | None
     ended: str = ""
-    error: ClearcallError | None = None
+    error: Exception | None = None
 
 
 class LiveSession:
@@ -106,7 +106,7 @@ class LiveSession:
         self._fresh = threading.Event()
         self._newest: deque[Frame] = deque(maxlen=1)
         self._source: LiveSource | None = None
-        self.error: ClearcallError | None = None
+        self.error: Exception | None = None
         self._on_message: Callable[[str], None] = lambda _: None
         self._stream: LiveStream[Frame] | None = None
         self.overtaken = 0
@@ -217,6 +217,9 @@ class LiveSession:
                 if lost_at is None or time.monotonic() - lost_at > self._lost_seconds:
                     self.error = error
                     return
+            except Exception as error:  # told in the thread that runs the session
+                self.error = error
+                return
             self._stopped.wait(_RETRY_SECONDS)
 
     def _note_loss(self, error: ClearcallError) -> float | None:
