@@ -80,7 +80,7 @@ function dress(output: Output, sharpener: Sharpener | null, failure: string): Sh
     fire();
   });
   if (failure) setTimeout(fire);
-  return Object.assign(track, {
+  return define(track, {
     stats: (): Stats => ({
       ...output.figures(),
       ...state,
@@ -97,6 +97,12 @@ function dress(output: Output, sharpener: Sharpener | null, failure: string): Sh
       sharpener?.close();
     },
   });
+}
+
+/** Add methods to an object; they hide what its prototype has of the same name (a track's own `stats`). */
+function define<T extends object, Methods extends object>(target: T, methods: Methods): T & Methods {
+  for (const [name, value] of Object.entries(methods)) Object.defineProperty(target, name, { value });
+  return target as T & Methods;
 }
 
 function unchanged(track: MediaStreamTrack): Output {

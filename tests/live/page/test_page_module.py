@@ -149,7 +149,6 @@ def test_the_newest_frame_wins(open_page: Open, script: str) -> None:
   const context = canvas.getContext("2d", { alpha: false });
   const [source] = canvas.captureStream().getVideoTracks();
   const sharp = await clearcall.sharpen(source, { minRate: 0 });
-  const video = await play(sharp);
   let count = 0;
   const painting = setInterval(() => {
     count++;
@@ -158,6 +157,7 @@ def test_the_newest_frame_wins(open_page: Open, script: str) -> None:
       context.fillRect(bit * 80, 0, 80, 540);
     }
   }, 30);
+  const video = await play(sharp);
   const look = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   Object.assign(look.canvas, { width: 960, height: 1 });
   let oldest = 0;
