@@ -182,7 +182,7 @@ def _virtual_camera_device() -> Finding:
 
 
 def _server() -> Finding:
-    return _extra("web server", ("fastapi", "uvicorn"), "serve")
+    return _extra("web server", ("starlette", "uvicorn"), "serve")
 
 
 def _page() -> Finding:

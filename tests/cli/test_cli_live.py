@@ -45,7 +45,7 @@ def test_a_file_into_a_file(tmp_path: Path):
     assert "the source has ended" in summary
     with VideoSource(tmp_path / "out.mp4") as video:
         assert video.info.rate == 20
-        assert 5 <= len(list(video.frames())) <= 15
+        assert 1 <= len(list(video.frames())) <= 15
 
 
 def test_y4m_on_standard_output_for_some_seconds(tmp_path: Path):
