@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 import pyvirtualcam
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearcall.errors import MissingExtraError, OutputError
@@ -191,6 +191,7 @@ def test_a_reader_that_ends_closes_the_pipe():
         pipe.show(grey(1))
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 80),
     height=st.integers(1, 80),
