@@ -35,7 +35,7 @@ def live(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="camera or camera:DEVICE, screen or screen:DISPLAY, test (a test picture), a video file, a named "
             "pipe, or - for a video on standard input.",
         ),
