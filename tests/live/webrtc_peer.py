@@ -94,43 +94,55 @@ def served(folder: Path, *options: str) -> Iterator[Served]:
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
+class Pace:
+    """Seconds since it was first asked; tracks that share one begin together."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+
+    def seconds(self) -> float:
+        self._start = self._start or time.monotonic()
+        return time.monotonic() - self._start
+
+    async def wait_until(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds - self.seconds()))
+
+
 class Camera(MediaStreamTrack):
     """Paints frames at their pace; ``paint`` is given the frame's number."""
 
     kind = "video"
 
-    def __init__(self, paint: Painter, rate: int = 30, frames: int | None = None, start: float | None = None) -> None:
+    def __init__(self, paint: Painter, rate: int = 30, frames: int | None = None, pace: Pace | None = None) -> None:
         super().__init__()
         self._paint, self._rate, self._frames = paint, rate, frames
-        self._start = start
+        self._pace = pace or Pace()
         self._number = -1
 
     async def recv(self) -> av.VideoFrame:
         if self._frames is not None and self._number >= self._frames - 1:
             await asyncio.Event().wait()
-        self._start = self._start or time.monotonic()
-        self._number = max(self._number + 1, int(self._rate * (time.monotonic() - self._start)))
-        await asyncio.sleep(max(0.0, self._start + self._number / self._rate - time.monotonic()))
+        self._number = max(self._number + 1, int(self._rate * self._pace.seconds()))
+        await self._pace.wait_until(self._number / self._rate)
         frame = av.VideoFrame.from_ndarray(self._paint(self._number), "rgb24").reformat(format="yuv420p")
         frame.pts, frame.time_base = 90_000 * self._number // self._rate, Fraction(1, 90_000)
         return frame
 
 
 class Microphone(MediaStreamTrack):
-    """Gives packets of 20 ms at 48 kHz; ``sound`` is given the times of the samples."""
+    """Gives packets of 20 ms at 48 kHz, without gaps; ``sound`` is given the times of the samples."""
 
     kind = "audio"
 
-    def __init__(self, sound: Callable[[NDArray[np.float64]], NDArray[np.float64]], start: float | None = None) -> None:
+    def __init__(self, sound: Callable[[NDArray[np.float64]], NDArray[np.float64]], pace: Pace | None = None) -> None:
         super().__init__()
         self._sound = sound
-        self._start = start
+        self._pace = pace or Pace()
         self._number = -1
 
     async def recv(self) -> av.AudioFrame:
-        self._start = self._start or time.monotonic()
-        self._number = max(self._number + 1, int(50 * (time.monotonic() - self._start)) - 2)
-        await asyncio.sleep(max(0.0, self._start + self._number * 0.02 - time.monotonic()))
+        self._number += 1
+        await self._pace.wait_until(0.02 * self._number)
         times = (960 * self._number + np.arange(960)) / 48_000
         samples = (32_000 * self._sound(times)).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")

@@ -109,7 +109,7 @@ class _Doors:
         if self._token is None:
             return
         given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {self._token}".encode()):
             raise Refusal(401, "This server asks for its token; send the header Authorization: Bearer TOKEN.")
 
     async def _open(self, request: Request) -> Response:

@@ -29,7 +29,7 @@ from clearcall.runtime.stream import LiveStats, LiveStream, lighter_models
 from clearcall.web.control import read_settings, write_message, write_settings, write_stats
 from clearcall.web.limits import Limits
 from clearcall.web.tracks import AudioReturn, LipSync, VideoReturn
-from clearcall.web.transport import bound_decoding
+from clearcall.web.transport import bound_decoding, divert_packets
 
 _log: Final = logging.getLogger("clearcall.web")
 _TICK_SECONDS: Final = 1.0
@@ -52,6 +52,14 @@ class SessionSettings:
     model: str
     strength: float = 1.0
     ice_servers: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A decoded frame, and when it was."""
+
+    frame: av.VideoFrame
+    at: float
 
 
 class Session:
@@ -77,7 +85,7 @@ class Session:
         self._released = self._last_frame = self._loop.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
-        self._stream = LiveStream[av.VideoFrame](
+        self._stream = LiveStream[_Received](
             self._deliver,
             to_rgb=self._to_rgb,
             model=settings.model,
@@ -100,8 +108,11 @@ class Session:
             Exception: Whatever aiortc makes of an offer that it can't use; the session is to be closed then.
         """
         await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        for receiver in (transceiver.receiver for transceiver in self._peer.getTransceivers()):
-            bound_decoding(receiver)
+        for transceiver in self._peer.getTransceivers():
+            if transceiver.kind == "video":
+                bound_decoding(transceiver.receiver)
+            else:
+                divert_packets(transceiver.receiver, self._audio.put)
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         self._start(self._watch())
         return str(self._peer.localDescription.sdp)
@@ -141,24 +152,26 @@ class Session:
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
             self._peer.addTrack(self._video)
-            self._start(self._pump(track, self._take_video))
+            self._start(self._pump(track))
         else:
             self._peer.addTrack(self._audio)
-            self._start(self._pump(track, self._audio.put))
 
-    async def _pump(self, track: MediaStreamTrack, take: Callable[[Any], None]) -> None:
+    async def _pump(self, track: MediaStreamTrack) -> None:
         """Fetch frames as they come, so that none pile up before the live core."""
         with contextlib.suppress(MediaStreamError):
             while True:
-                take(await track.recv())
+                frame = await track.recv()
+                if isinstance(frame, av.VideoFrame):
+                    self._submit(frame)
 
-    def _take_video(self, frame: av.VideoFrame) -> None:
+    def _submit(self, frame: av.VideoFrame) -> None:
         now = self._loop.time()
-        self._sync.frame_seconds += 0.1 * (min(now - self._last_frame, 0.1) - self._sync.frame_seconds)
+        self._sync.note_interval(now - self._last_frame)
         self._last_frame = now
-        self._stream.submit(frame)
+        self._stream.submit(_Received(frame, now))
 
-    def _to_rgb(self, frame: av.VideoFrame) -> Frame:
+    def _to_rgb(self, received: _Received) -> Frame:
+        frame = received.frame
         limits = self._settings.limits
         if frame.width * frame.height > limits.width * limits.height:
             raise InputError(
@@ -167,21 +180,22 @@ class Session:
             )
         return to_rgb(frame)
 
-    def _deliver(self, frame: av.VideoFrame, sharp: Frame | None) -> None:
+    def _deliver(self, received: _Received, sharp: Frame | None) -> None:
         """Give a frame to the encoder (in the stream's thread)."""
-        returned = frame
+        frame = returned = received.frame
         if sharp is not None:
             returned = from_rgb(sharp, frame.format.name, Colours.of(frame))
             returned.pts, returned.time_base = frame.pts, frame.time_base
         returned.pict_type = PictureType.NONE  # or the encoder would copy the sender's key frames
-        self._in_loop(self._release, returned)
+        self._in_loop(self._release, _Received(returned, received.at))
 
-    def _release(self, frame: av.VideoFrame) -> None:
-        self._sync.video_seconds = self._stream.stats().latency_ms / 1e3
-        self._released = max(self._released, self._loop.time() + self._sync.video_hold)
-        self._loop.call_at(self._released, self._video.put, frame)
+    def _release(self, returned: _Received) -> None:
+        now = self._loop.time()
+        self._sync.note_delay(now - returned.at)
+        self._released = max(self._released, now + self._sync.video_hold)
+        self._loop.call_at(self._released, self._video.put, returned.frame)
 
-    def _in_loop(self, call: Callable[[Any], None], value: object) -> None:
+    def _in_loop(self, call: Callable[[Any], object], value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone when the server ends
             self._loop.call_soon_threadsafe(call, value)
 

@@ -4,42 +4,54 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from statistics import median
+from typing import Any, Final
 
 import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-_AUDIO_PREFETCH: Final = 4
-"""Audio packets that aiortc collects before it hands out the first."""
-_CODING_SECONDS: Final = 0.01
+from clearcall.web.transport import AUDIO_PREFETCH
+
+_VIDEO_CODING: Final = 0.01
 """Decoding and encoding of a video frame, about."""
 _LONGEST_HOLD: Final = 0.25
-_VIDEO_LEAD: Final = 0.015
+_LONGEST_PACKET: Final = 0.12
+_FRAMES_WATCHED: Final = 31
+_VIDEO_LEAD: Final = 0.005
 """The picture may be this much early before it is held; so a small lead costs no delay."""
 
 
-@dataclass
 class LipSync:
     """How long sound or picture must wait for the other, by the delay that each has in this server.
 
-    aiortc hands out a video frame when the next one begins, and audio when four packets have come.
+    aiortc hands out a video frame when the next one begins, and audio when some packets have come. Delays are medians,
+    so that a single late frame moves nothing.
 
     Attributes:
-        video_seconds: From a frame's decoding to its return: the live core's delay.
-        frame_seconds: Between two video frames.
         packet_seconds: Length of an audio packet; 0 while there is no audio.
 
     Example:
-        >>> sync = LipSync(video_seconds=0.080, frame_seconds=0.033, packet_seconds=0.020)
+        >>> sync = LipSync()
+        >>> sync.packet_seconds = 0.020
+        >>> sync.note_interval(0.033), sync.note_delay(0.080)
+        (None, None)
         >>> round(sync.audio_hold, 3), sync.video_hold
-        (0.043, 0.0)
+        (0.083, 0.0)
     """
 
-    video_seconds: float = 0.0
-    frame_seconds: float = 1 / 30
-    packet_seconds: float = 0.0
+    def __init__(self) -> None:
+        self.packet_seconds = 0.0
+        self._intervals: deque[float] = deque(maxlen=_FRAMES_WATCHED)
+        self._delays: deque[float] = deque(maxlen=_FRAMES_WATCHED)
+
+    def note_interval(self, seconds: float) -> None:
+        """Take note of the time between two video frames."""
+        self._intervals.append(seconds)
+
+    def note_delay(self, seconds: float) -> None:
+        """Take note of the time from a frame's decoding until it is ready to return."""
+        self._delays.append(seconds)
 
     @property
     def audio_hold(self) -> float:
@@ -52,7 +64,10 @@ class LipSync:
         return min(max(0.0, self._video_lead() - _VIDEO_LEAD), _LONGEST_HOLD) if self.packet_seconds else 0.0
 
     def _video_lead(self) -> float:
-        return _AUDIO_PREFETCH * self.packet_seconds - (self.frame_seconds + self.video_seconds + _CODING_SECONDS)
+        if not self._delays or not self._intervals:
+            return 0.0
+        audio = AUDIO_PREFETCH * self.packet_seconds
+        return audio - (median(self._intervals) + median(self._delays) + _VIDEO_CODING)
 
 
 class VideoReturn(MediaStreamTrack):
@@ -96,7 +111,7 @@ class VideoReturn(MediaStreamTrack):
 
 
 class AudioReturn(MediaStreamTrack):
-    """Passes audio through, held back as long as the picture needs; never more than a second of it waits.
+    """Passes encoded audio through, held back as long as the picture needs; never more than a second of it waits.
 
     Args:
         sync: Says how long to hold; it is told the length of a packet.
@@ -107,17 +122,22 @@ class AudioReturn(MediaStreamTrack):
     def __init__(self, sync: LipSync) -> None:
         super().__init__()
         self._sync = sync
-        self._held: deque[tuple[float, av.AudioFrame]] = deque(maxlen=50)
+        self._held: deque[tuple[float, av.Packet[Any]]] = deque(maxlen=50)
+        self._latest: float | None = None
         self._changed = asyncio.Event()
 
-    def put(self, frame: av.AudioFrame) -> None:
-        """Append a frame; to be called in the event loop."""
-        self._sync.packet_seconds = frame.samples / frame.sample_rate
-        self._held.append((asyncio.get_running_loop().time(), frame))
+    def put(self, packet: av.Packet[Any]) -> None:
+        """Append a packet; to be called in the event loop."""
+        self._held.append((asyncio.get_running_loop().time(), packet))
         self._changed.set()
+        if packet.pts is not None:
+            stamp = float(packet.pts * packet.time_base)
+            if self._latest is not None and 0 < stamp - self._latest <= _LONGEST_PACKET:
+                self._sync.packet_seconds = stamp - self._latest
+            self._latest = stamp
 
-    async def recv(self) -> av.AudioFrame:
-        """Wait for the next frame and its time.
+    async def recv(self) -> av.Packet[Any]:
+        """Wait for the next packet and its time.
 
         Raises:
             MediaStreamError: The track has ended.
@@ -127,9 +147,9 @@ class AudioReturn(MediaStreamTrack):
             await self._changed.wait()
         if self.readyState != "live":
             raise MediaStreamError
-        arrived, frame = self._held.popleft()
+        arrived, packet = self._held.popleft()
         await asyncio.sleep(max(0.0, arrived + self._sync.audio_hold - asyncio.get_running_loop().time()))
-        return frame
+        return packet
 
     def stop(self) -> None:
         """End the track."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final
 
 import aioice.ice
+import av
 from aiortc import RTCRtpReceiver
 from aiortc.codecs import h264, vpx
 
@@ -16,9 +19,11 @@ _ASK_EVERY: Final = 15
 _NAL_TYPES: Final = {5, 7}
 """H.264 NAL units (ITU-T H.264, table 7-1) that begin a picture which needs no other: IDR slice, parameter set."""
 
-_PRIVATE: Final = "_RTCRtpReceiver__decoder_"
+_PRIVATE: Final = "_RTCRtpReceiver__"
 """aiortc offers no public way; pyproject.toml holds it to the versions that this was seen to work with."""
 
+AUDIO_PREFETCH: Final = 2
+"""Audio packets that must have come before the first goes on; a gap is waited for all the same."""
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -48,12 +53,42 @@ def offer_loopback() -> None:
 
 
 def bound_decoding(receiver: RTCRtpReceiver) -> None:
-    """Bound what waits for a receiver's decoder; to be called before the connection is made.
+    """Bound what waits for a video receiver's decoder; to be called before the connection is made.
 
-    aiortc's queue grows without end when decoding falls behind, and the delay with it.
+    aiortc's queue to the decoder grows without end when decoding falls behind, and the delay with it.
     """
-    lost = getattr(receiver, f"{_PRIVATE}error")
-    setattr(receiver, f"{_PRIVATE}queue", DecodeQueue(lost))
+    setattr(receiver, f"{_PRIVATE}decoder_queue", DecodeQueue(getattr(receiver, f"{_PRIVATE}decoder_error")))
+
+
+def divert_packets(receiver: RTCRtpReceiver, take: Callable[[av.Packet[Any]], None]) -> None:
+    """Take an audio receiver's packets as they are, in order, before the connection is made.
+
+    Sound that isn't decoded and coded again keeps its quality and its time stamps, gaps and all, and less waits.
+
+    Args:
+        receiver: Of audio.
+        take: Called in the event loop with each packet.
+    """
+    setattr(receiver, f"{_PRIVATE}decoder_queue", _Diversion(take))
+    getattr(receiver, f"{_PRIVATE}jitter_buffer")._prefetch = AUDIO_PREFETCH
+
+
+class _Diversion(queue.Queue[Any]):
+    """Stands where aiortc puts what is to be decoded."""
+
+    def __init__(self, take: Callable[[av.Packet[Any]], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Hand an encoded frame on; None, the end, goes to the decoder's thread."""
+        if item is None:
+            super().put(item, block, timeout)
+            return
+        codec, encoded = item
+        packet = av.Packet(encoded.data)
+        packet.pts, packet.time_base = encoded.timestamp, Fraction(1, codec.clockRate)
+        self._take(packet)
 
 
 class DecodeQueue(queue.Queue[Any]):
@@ -76,8 +111,6 @@ class DecodeQueue(queue.Queue[Any]):
     def _wanted(self, codec: Any, encoded: Any) -> bool:
         if self._passed_over == 0 and self.qsize() < _MOST_UNDECODED:
             return True
-        if codec.name.lower() not in ("vp8", "h264"):
-            return self.qsize() < _MOST_UNDECODED  # every audio frame stands alone
         self._drop_waiting()
         if is_key_frame(codec.name, encoded.data):
             self._passed_over = 0
