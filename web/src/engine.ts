@@ -32,7 +32,8 @@ export class Engine {
     const ort = await loadRuntime(backend, runtime);
     const threads = ort.env.wasm.numThreads ?? 1;
     try {
-      const session = await ort.InferenceSession.create(graph, { executionProviders: [backend] });
+      const settings = { executionProviders: [backend], logSeverityLevel: 3 } as const;
+      const session = await ort.InferenceSession.create(graph, settings);
       return new Engine(backend, threads, card, ort, session);
     } catch (error) {
       throw new ClearcallError(`The model ${model} can't be started (${messageOf(error)}).`);
@@ -68,10 +69,15 @@ async function loadRuntime(backend: Backend, base: string): Promise<Runtime> {
   return ort;
 }
 
-/** Whether WebGPU can be used: a graphics card, and WebAssembly that can wait for it. */
+interface Adapter {
+  isFallbackAdapter?: boolean;
+  info?: { isFallbackAdapter?: boolean };
+}
+
+/** Whether WebGPU can be used: a graphics card, not one in software, and WebAssembly that can wait for it. */
 export async function hasWebGpu(): Promise<boolean> {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<{ isFallbackAdapter?: boolean } | null> } }).gpu;
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
   if (!gpu || !("Suspending" in WebAssembly)) return false;
   const adapter = await gpu.requestAdapter().catch(() => null);
-  return adapter !== null && !adapter.isFallbackAdapter;
+  return adapter !== null && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
 }

@@ -16,7 +16,6 @@ export interface Calls {
   set(settings: Settings): void;
   sharpen(frame: ImageBitmap): Result;
   connect(streams: Streams): void;
-  disconnect(): void;
 }
 
 export interface Loaded {

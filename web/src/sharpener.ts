@@ -119,6 +119,7 @@ export class Sharpener extends EventTarget {
     const error = new ClearcallError(`The sharpening worker has stopped: ${reason}.`);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    this.dispatchEvent(new Event("failed"));
     this.dispatchEvent(new CustomEvent("passing", { detail: { notice: "passing", passing: true, message: error.message } }));
   }
 }

@@ -79,6 +79,10 @@ function dress(output: Output, sharpener: Sharpener | null, failure: string): Sh
     Object.assign(state, { passing, message });
     fire();
   });
+  track.addEventListener("ended", () => {
+    output.close();
+    sharpener?.close();
+  });
   if (failure) setTimeout(fire);
   return define(track, {
     stats: (): Stats => ({
@@ -122,6 +126,7 @@ async function throughStreams(track: MediaStreamTrack, sharpener: Sharpener): Pr
   sharpener.addEventListener("figures", (event) => {
     figures = (event as CustomEvent<Notice & { notice: "figures" }>).detail.figures;
   });
+  sharpener.addEventListener("failed", () => end(generator));
   const rate = track.getSettings().frameRate;
   await sharpener.connect({ readable, writable: generator.writable, interval: rate ? 1e6 / rate : 0 });
   return { track: generator, figures: () => figures, close: () => undefined };
@@ -143,10 +148,16 @@ function throughCanvas(source: MediaStreamTrack, sharpener: Sharpener): Output {
   });
   source.addEventListener("ended", () => {
     close();
-    track.stop();
-    track.dispatchEvent(new Event("ended"));
+    end(track);
   });
   return { track, figures: () => meter.read(performance.now()), close };
+}
+
+/** End a track and say so, as a track does whose source is gone. */
+function end(track: MediaStreamTrack): void {
+  if (track.readyState === "ended") return;
+  track.stop();
+  track.dispatchEvent(new Event("ended"));
 }
 
 /** Call `work` with the newest frame whenever it has finished the one before; gives what ends that. */

@@ -14,7 +14,6 @@ let engine: Engine | null = null;
 let settings: Settings = { strength: 1, minRate: 0 };
 let ladder = new Ladder();
 let warmSize = "";
-let reader: ReadableStreamDefaultReader<VideoFrame> | null = null;
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
 
@@ -34,7 +33,6 @@ const calls: { [Name in keyof Calls]: (argument: never) => Promise<ReturnType<Ca
   },
   sharpen: (frame: ImageBitmap) => inTurn(() => sharpenBitmap(frame)),
   connect: async (streams: Streams) => void pump(streams),
-  disconnect: async () => void (await reader?.cancel()),
 };
 
 async function load({ model, models, runtime, backend }: Parameters<Calls["load"]>[0]): Promise<Loaded> {
@@ -95,8 +93,8 @@ async function sharpenBitmap(received: ImageBitmap): Promise<Result> {
 async function pump({ readable, writable, interval }: Streams): Promise<void> {
   const writer = writable.getWriter();
   const meter = new Meter();
+  const reader = readable.getReader();
   let before: number | null = null;
-  reader = readable.getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const frame = next.value;

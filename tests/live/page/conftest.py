@@ -138,7 +138,9 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
     """Open the page in a context of its own; at the end, no errors and no requests to other hosts."""
     contexts, watches = [], []
 
-    def open_page(*, script: str = "", camera: bool = True, expected: str | None = None, **options: object) -> Page:
+    def open_page(
+        path: str = "/", *, script: str = "", camera: bool = True, expected: str | None = None, **options: object
+    ) -> Page:
         context = browser.new_context(permissions=["camera"] if camera else [], **options)  # type: ignore[arg-type]
         context.set_default_timeout(SLOW_MS)
         page = context.new_page()
@@ -146,8 +148,9 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
         watches.append((Watch(page, address), expected))
         if script:
             page.add_init_script(script)
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]", state="attached")
+        page.goto(address + path)
+        if path == "/":
+            page.wait_for_selector("html[data-ready]", state="attached")
         return page
 
     expect.set_options(timeout=SLOW_MS)

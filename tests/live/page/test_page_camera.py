@@ -47,9 +47,9 @@ def test_the_camera_through_a_thin_link_goes_on(open_page: Open) -> None:
 def test_figures_are_live(open_page: Open) -> None:
     page = open_page()
     start_camera(page)
-    expect(page.locator("#figure-fps")).not_to_have_text("–")
+    expect(page.locator("#figure-fps")).not_to_have_text("\N{EN DASH}")
     expect(page.locator("#figure-ms")).to_contain_text("ms")
-    expect(page.locator("#figure-size")).to_have_text("320 × 240")
+    expect(page.locator("#figure-size")).to_have_text("320 \N{MULTIPLICATION SIGN} 240")
 
 
 @pytest.fixture
@@ -137,3 +137,23 @@ def test_a_computer_that_cant_keep_up_shows_the_original(open_page: Open) -> Non
     expect(page.locator("#right-label")).to_have_text("Original")
     page.uncheck("#fallback")
     expect(page.locator("#right-label")).to_have_text("Sharpened")
+
+
+CRASHING = """
+const RealWorker = Worker;
+window.Worker = class extends RealWorker {
+  constructor(...options) {
+    super(...options);
+    window.crash = () => this.dispatchEvent(new ErrorEvent("error", { message: "out of memory" }));
+  }
+};
+"""
+
+
+def test_a_worker_that_crashes_leaves_the_original(open_page: Open) -> None:
+    page = open_page(script=CRASHING, expected="a frame was left out")
+    start_camera(page)
+    page.evaluate("crash()")
+    expect(page.locator("#problem")).to_contain_text("The sharpening worker has stopped: out of memory.")
+    expect(page.locator("#right-label")).to_have_text("Original")
+    expect(page.locator("#figure-state")).to_have_text("original")

@@ -22,9 +22,7 @@ def problems_of(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-def test_accessible(
-    open_page: Open, portrait: tuple[Path, object], viewport: dict[str, int], scheme: str
-) -> None:
+def test_accessible(open_page: Open, portrait: tuple[Path, object], viewport: dict[str, int], scheme: str) -> None:
     page = open_page(viewport=viewport, color_scheme=scheme)
     assert problems_of(page) == []
     page.set_input_files("#file", portrait[0])

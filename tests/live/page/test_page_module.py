@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
-from canvas import best_match, pixels
-from conftest import Open
-from playwright.sync_api import Page
+from canvas import best_match, mean_difference, pixels
+from conftest import CHROMIUM_FLAGS, Open
+from playwright.sync_api import Page, Playwright
+from test_page_camera import CRASHING
 
+from clearcall import load
 from clearcall.evaluation.metrics import ssim
 from clearcall.frame import Frame
 
+BLANK = "/models/index.json"
+"""A page of the same server without a program of its own."""
 WITHOUT_STREAMS = "delete window.MediaStreamTrackProcessor; delete window.MediaStreamTrackGenerator;"
 PATHS = pytest.mark.parametrize("script", ["", WITHOUT_STREAMS], ids=["streams", "canvas"])
 
@@ -32,7 +38,8 @@ PRELUDE = """async (argument) => {
     return video;
   };
   const picture = (video) => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
+    const { videoWidth: width, videoHeight: height } = video;
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
     canvas.getContext("2d").drawImage(video, 0, 0);
     return canvas.toDataURL("image/png");
   };
@@ -46,7 +53,7 @@ def run(page: Page, script: str, argument: object = None) -> Any:
 
 @PATHS
 def test_a_sharpened_track(open_page: Open, truth: list[Frame], degraded: list[Frame], script: str) -> None:
-    page = open_page(script=script)
+    page = open_page(BLANK, script=script)
     result = run(
         page,
         """
@@ -72,7 +79,7 @@ def test_a_sharpened_track(open_page: Open, truth: list[Frame], degraded: list[F
 
 @PATHS
 def test_strength_and_model_change_in_mid_call(open_page: Open, script: str) -> None:
-    page = open_page(script=script, expected="404")
+    page = open_page(BLANK, script=script, expected="404")
     result = run(
         page,
         """
@@ -98,7 +105,7 @@ def test_strength_and_model_change_in_mid_call(open_page: Open, script: str) -> 
 
 @PATHS
 def test_it_gives_way_when_it_cant_keep_up(open_page: Open, script: str) -> None:
-    page = open_page(script=script)
+    page = open_page(BLANK, script=script)
     message, passing, went_on = run(
         page,
         """
@@ -118,7 +125,7 @@ def test_it_gives_way_when_it_cant_keep_up(open_page: Open, script: str) -> None
 
 @PATHS
 def test_it_ends_with_its_source(open_page: Open, script: str) -> None:
-    page = open_page(script=script)
+    page = open_page(BLANK, script=script)
     assert run(
         page,
         """
@@ -141,7 +148,7 @@ def test_it_ends_with_its_source(open_page: Open, script: str) -> None:
 @PATHS
 def test_the_newest_frame_wins(open_page: Open, script: str) -> None:
     """A source far faster than the model: what comes out is never older than a few frames' work."""
-    page = open_page(script=script)
+    page = open_page(BLANK, script=script)
     oldest = run(
         page,
         """
@@ -176,7 +183,7 @@ def test_the_newest_frame_wins(open_page: Open, script: str) -> None:
 
 
 def test_a_model_that_is_missing_leaves_the_original(open_page: Open) -> None:
-    page = open_page(expected="404")
+    page = open_page(BLANK, expected="404")
     passing, message, live = run(
         page,
         """
@@ -194,7 +201,7 @@ def test_a_model_that_is_missing_leaves_the_original(open_page: Open) -> None:
 
 
 def test_only_live_video_tracks(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(BLANK)
     message = run(
         page,
         """
@@ -206,4 +213,58 @@ def test_only_live_video_tracks(open_page: Open) -> None:
 
 
 def test_the_models_are_listed(open_page: Open) -> None:
-    assert "small" in run(open_page(), "return clearcall.models();")
+    assert "small" in run(open_page(BLANK), "return clearcall.models();")
+
+
+def test_a_stopped_worker_ends_the_track(open_page: Open) -> None:
+    page = open_page(BLANK, script=CRASHING)
+    assert (
+        run(
+            page,
+            """
+  const sharp = await clearcall.sharpen(await camera(), { minRate: 0 });
+  const [ended, given] = [heard(sharp, "ended"), heard(sharp, "passthrough")];
+  crash();
+  await ended;
+  return sharp.readyState;""",
+        )
+        == "ended"
+    )
+
+
+WEBGPU_FLAGS = [
+    "--enable-unsafe-webgpu",
+    "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
+    "--use-webgpu-adapter=swiftshader",
+]
+
+
+def test_webgpu_agrees_with_python(
+    playwright: Playwright, chromium: str, address: str, portrait: tuple[Path, Frame]
+) -> None:
+    """On a graphics card in software: right, and far too slow, so that it isn't taken unless it is asked for."""
+    flags = [flag for flag in CHROMIUM_FLAGS if flag != "--disable-gpu"] + WEBGPU_FLAGS
+    browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+    page = browser.new_page()
+    page.goto(address + BLANK)
+    before, after, backend = run(
+        page,
+        """
+  const picture = await createImageBitmap(await (await fetch(argument)).blob(), 40, 30, 65, 48);
+  const canvas = Object.assign(document.createElement("canvas"), { width: 65, height: 48 });
+  const context = canvas.getContext("2d");
+  context.drawImage(picture, 0, 0);
+  const before = canvas.toDataURL();
+  const sharpener = await clearcall.Sharpener.load({ backend: "webgpu" });
+  const { sharp } = await sharpener.sharpen(picture);
+  context.drawImage(sharp, 0, 0);
+  return [before, canvas.toDataURL(), sharpener.backend];""",
+        f"data:image/png;base64,{b64encode(portrait[0].read_bytes()).decode()}",
+    )
+    browser.close()
+    assert backend == "webgpu"
+    frame = pixels(before)
+    expected = load("small", precision="float32", exact=True).sharpen(frame)
+    assert mean_difference(expected, frame) > 0.5
+    assert mean_difference(pixels(after), expected) < 0.1

@@ -147,7 +147,7 @@ def test_a_video_plays_pauses_and_is_recorded(open_page: Open, clip: Path, tmp_p
     page = open_page()
     page.uncheck("#fallback")
     drop(page, clip)
-    expect(page.locator("#figure-size")).to_have_text("320 × 240")
+    expect(page.locator("#figure-size")).to_have_text("320 \N{MULTIPLICATION SIGN} 240")
     expect(page.locator("#figure-ms")).to_contain_text("ms")
     page.click("#save-clip")
     expect(page.locator("#save-clip")).to_have_attribute("aria-pressed", "true")
@@ -164,6 +164,8 @@ def test_a_video_plays_pauses_and_is_recorded(open_page: Open, clip: Path, tmp_p
     assert set(frames) == {(320, 240)}
     page.click("#pause")
     expect(page.locator("#pause")).to_have_text("Play")
+    drop(page, clip)
+    wait_until_changed(page, shown(page)[1])
 
 
 def test_a_file_that_is_neither_is_refused_in_words(open_page: Open, tmp_path: Path) -> None:

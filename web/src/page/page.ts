@@ -57,10 +57,10 @@ function cameraHeight(): number {
 }
 
 /** Make a source the one that is shown. */
-async function show(opening: Promise<Source>): Promise<void> {
+async function show(open: () => Promise<Source>): Promise<void> {
   leave();
   try {
-    source = await opening;
+    source = await open();
   } catch (error) {
     say(messageOf(error), "problem");
     return;
@@ -97,6 +97,7 @@ async function process(frame: ImageBitmap): Promise<void> {
   result.sharp?.close();
 }
 
+/** The frame as it is received; null if the link left it out. */
 async function throughLink(frame: ImageBitmap): Promise<ImageBitmap | null> {
   const settings = chosenLink();
   if (!settings || !link?.fits(frame.width, frame.height, settings)) {
@@ -104,11 +105,22 @@ async function throughLink(frame: ImageBitmap): Promise<ImageBitmap | null> {
     link = settings && new ThinLink(frame.width, frame.height, settings);
   }
   if (!link) return frame;
+  const taken = link;
   try {
-    return await link.send(frame, performance.now());
-  } finally {
+    const received = await taken.send(frame, performance.now());
     frame.close();
+    return received;
+  } catch (error) {
+    if (taken === link) giveUpLink(error);
+    return frame;
   }
+}
+
+function giveUpLink(error: unknown): void {
+  link = null;
+  view.link.value = "0";
+  showSettings();
+  say(`The thin link stopped, the picture goes on as it comes: ${messageOf(error)}`, "problem");
 }
 
 /** Do a picture again, after a change; a paused video, too. */
@@ -173,7 +185,7 @@ async function changeSharpening(): Promise<void> {
 }
 
 function wire(): void {
-  on(view.camera, "click", () => show(openCamera(view.video, cameraHeight())));
+  on(view.camera, "click", () => show(() => openCamera(view.video, cameraHeight())));
   on(view.file, "change", () => openFiles(view.file.files));
   on(view.pause, "click", togglePause);
   on(view.fullScreen, "click", toggleFullScreen);
@@ -196,6 +208,7 @@ function wire(): void {
     view.link.disabled = true;
     view.link.title = "This browser has no WebCodecs.";
   }
+  view.fullScreen.hidden = !document.fullscreenEnabled;
   showSettings();
 }
 
@@ -209,7 +222,7 @@ function wireDrop(): void {
 
 async function openFiles(files: FileList | null): Promise<void> {
   const file = files?.[0];
-  if (file) await show(openFile(file, view.video));
+  if (file) await show(() => openFile(file, view.video));
   view.file.value = "";
 }
 
