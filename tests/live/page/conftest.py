@@ -143,6 +143,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
     ) -> Page:
         context = browser.new_context(permissions=["camera"] if camera else [], **options)  # type: ignore[arg-type]
         context.set_default_timeout(SLOW_MS)
+        context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         page = context.new_page()
         contexts.append(context)
         watches.append((Watch(page, address), expected))

@@ -251,13 +251,13 @@ def test_webgpu_agrees_with_python(
     before, after, backend = run(
         page,
         """
-  const picture = await createImageBitmap(await (await fetch(argument)).blob(), 40, 30, 65, 48);
+  const frame = await createImageBitmap(await (await fetch(argument)).blob(), 40, 30, 65, 48);
   const canvas = Object.assign(document.createElement("canvas"), { width: 65, height: 48 });
   const context = canvas.getContext("2d");
-  context.drawImage(picture, 0, 0);
+  context.drawImage(frame, 0, 0);
   const before = canvas.toDataURL();
   const sharpener = await clearcall.Sharpener.load({ backend: "webgpu" });
-  const { sharp } = await sharpener.sharpen(picture);
+  const { sharp } = await sharpener.sharpen(frame);
   context.drawImage(sharp, 0, 0);
   return [before, canvas.toDataURL(), sharpener.backend];""",
         f"data:image/png;base64,{b64encode(portrait[0].read_bytes()).decode()}",
