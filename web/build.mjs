@@ -22,7 +22,7 @@ async function buildSite() {
     splitting: true,
     minify: true,
     sourcemap: false,
-    legalComments: "none",
+    legalComments: "inline",
     chunkNames: "chunk-[hash]",
     external: ["./worker.js"],
     // Ask for the builds of ONNX Runtime whose WebAssembly is fetched, not bundled.
