@@ -137,6 +137,7 @@ def test_wrong_requests_are_refused_with_a_clear_status(server: Served, offer: s
         (lambda s: s + s[s.index("m=video") :], 422, "too many media"),
         (lambda s: s + "a=candidate:1 1 udp 1 192.0.2.9 9 typ host\r\n" * 100, 422, "candidates"),
         (lambda s: s.replace("VP8/90000", "VP8/fast"), 400, "damaged"),
+        (lambda s: s.replace("packetization-mode=1", "packetization-mode"), 400, "damaged"),
         (lambda s: s[: len(s) // 3], 422, ""),
         (lambda s: "", 400, "not an SDP offer"),
         (lambda s: s.replace("v=0", "v=1"), 400, "not an SDP offer"),

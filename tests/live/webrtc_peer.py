@@ -193,7 +193,8 @@ class Peer:
     async def _collect(self, track: MediaStreamTrack, kept: list[Any]) -> None:
         with contextlib.suppress(MediaStreamError):
             while True:
-                kept.append((time.monotonic(), await track.recv()))
+                frame = await track.recv()
+                kept.append((time.monotonic(), frame))
                 self.count += track.kind == "video"
                 if track.kind == "video":
                     del kept[: -self.keep]

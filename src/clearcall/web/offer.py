@@ -35,10 +35,11 @@ def check_offer(sdp: str, limits: Limits) -> None:
     if sum(line.startswith("a=candidate") for line in lines) > limits.candidates:
         raise Refusal(422, f"The offer has more than {limits.candidates} candidates; send fewer.")
     try:
-        media = SessionDescription.parse(sdp).media
-    except Exception as error:  # the parser raises whatever the damage leads to
+        _check_media(SessionDescription.parse(sdp).media)
+    except Refusal:
+        raise
+    except Exception as error:  # aiortc raises whatever the damage leads to
         raise Refusal(400, "The offer's SDP is damaged and can't be read; send it unchanged.") from error
-    _check_media(media)
 
 
 def _check_media(media: list[MediaDescription]) -> None:
