@@ -23,7 +23,7 @@ import numpy as np
 from av.filter import Graph
 
 import clearcall
-from clearcall.demo import scene_frames
+from clearcall.demo.scene import CallScene
 
 WIDTH, HEIGHT = 1920, 1080
 WARM_UP = 5
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    frames = list(scene_frames(WIDTH, HEIGHT, count=8))
+    frames = list(CallScene(HEIGHT, frames=8))
     times = measure(candidates(options.model, options.threads, frames), options.rounds)
     ours, *_ = times
     rows = {

@@ -29,6 +29,11 @@ def test_half_of_the_frames_late_steps_down() -> None:
     assert levels[-1] >= 1
 
 
+def test_a_few_very_late_frames_step_down() -> None:
+    ladder = Ladder(2)
+    assert [ladder.observe(late=True, now=step, weight=20) for step in range(4)] == [0, 0, 0, 1]
+
+
 def test_never_below_the_lowest_level() -> None:
     ladder = Ladder(2)
     run(ladder, late=True, start=0.0, seconds=20)

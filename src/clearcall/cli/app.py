@@ -9,7 +9,9 @@ import typer
 
 from clearcall import __version__
 from clearcall.cli.degrade import degrade
+from clearcall.cli.demo import demo
 from clearcall.cli.doctor import doctor
+from clearcall.cli.evaluate import evaluate
 from clearcall.cli.live import live
 from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
@@ -17,6 +19,7 @@ from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
 INTERRUPTED = 130
+"""The exit status that Typer gives a command that Ctrl-C ends."""
 
 app = typer.Typer(
     name="clearcall",
@@ -45,6 +48,8 @@ def clearcall(
 app.command()(sharpen)
 app.command()(serve)
 app.command()(degrade)
+app.command()(evaluate)
+app.command()(demo)
 app.command()(train)
 app.command()(export)
 app.command()(live)
@@ -58,8 +63,7 @@ def main() -> None:
     except ClearcallError as error:
         typer.echo(f"clearcall: {error}", err=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        typer.echo("clearcall: interrupted; nothing unfinished was left at the output's name", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("clearcall: interrupted; nothing unfinished was left at the output's name", err=True)
+        raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clearcall.errors import require
+from clearcall.errors import RecipeError, require
 
 
 def train(
@@ -23,7 +24,9 @@ def train(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    max_time: Annotated[str | None, typer.Option(help="Stop cleanly after HH:MM:SS; --resume goes on.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the epoch in which this is up; --resume goes on.")
+    ] = None,
 ) -> None:
     """Train a student by its recipe (needs the train extra)."""
     require("lightning.pytorch", extra="train")
@@ -39,10 +42,20 @@ def train(
         output or Path("runs") / chosen.name,
         validation=validation,
         resume=resume,
-        max_time=max_time,
+        max_time=_days_and_hours(max_time),
         bar=sys.stderr.isatty(),
     )
     typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
+
+
+def _days_and_hours(limit: str | None) -> str | None:
+    """``HH:MM:SS`` with the days that Lightning wants in front."""
+    if limit is None:
+        return None
+    if not re.fullmatch(r"\d{1,3}:[0-5]\d:[0-5]\d", limit):
+        raise RecipeError(f"--max-time {limit} is not a time; write it as HH:MM:SS, such as 00:09:00.")
+    hours, rest = limit.split(":", 1)
+    return f"{int(hours) // 24:02}:{int(hours) % 24:02}:{rest}"
 
 
 def export(

@@ -28,7 +28,8 @@ CodecName = Literal["none", "h264", "vp8", "vp9", "av1", "jpeg"]
 
 _ONE_KEY_FRAME = 100_000
 _UNLIMITED_BPS = 100_000_000
-_BUFFER_SECONDS = 0.8
+_BUFFER_SECONDS = 0.6
+_X264_PEAK = 1.2
 _BT709 = Colours(matrix=1, range=1, primaries=1, transfer=1)
 _BT601 = Colours(matrix=5, range=1)
 
@@ -142,15 +143,16 @@ def _rate_control(codec: str, crf: int | None, bitrate_kbps: int | None) -> tupl
 
 
 def _constant_bitrate(codec: str, bps: int) -> tuple[int, dict[str, str]]:
-    """Left alone, libvpx overshoots threefold: all three bounds are set."""
+    """Left alone, libvpx overshoots threefold (so all bounds are set), and x264 stays 15 % below on short clips."""
     buffer = {"maxrate": str(bps), "bufsize": str(int(bps * _BUFFER_SECONDS))}
-    if codec == "vp8":
-        buffer |= {"minrate": str(bps), "qmin": "2", "qmax": "60"}
-    if codec == "vp9":
-        buffer |= {"minrate": str(bps), "qmin": "2", "qmax": "60", "aq-mode": "3"}
-    if codec == "av1":
-        buffer |= {"svtav1-params": f"{_SVT_LOW_DELAY}:rc=2"}
-    return bps, buffer
+    bounds = {"minrate": str(bps), "qmin": "2", "qmax": "60"}
+    more = {
+        "h264": {"maxrate": str(int(bps * _X264_PEAK)), "x264-params": "ratetol=0.1"},
+        "vp8": bounds,
+        "vp9": bounds | {"aq-mode": "3"},
+        "av1": {"svtav1-params": f"{_SVT_LOW_DELAY}:rc=2"},
+    }
+    return bps, buffer | more[codec]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from clearcall.media.atomic import atomic_output
 from clearcall.media.encoder import Encoding
 from clearcall.media.picture import PICTURE_SUFFIXES, Picture, read_picture, write_picture
 from clearcall.media.remux import RemuxSink
-from clearcall.media.video import VideoSource, to_rgb
+from clearcall.media.video import FrameTime, VideoSource, to_rgb
 
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
@@ -117,11 +117,11 @@ def _degrade_video(
             video.info = replace(info, width=size[0], height=size[1])
         rate = info.rate or _DEFAULT_RATE
         with RemuxSink(unfinished, video, VISUALLY_LOSSLESS) as sink:
-            originals: deque[av.VideoFrame] = deque()
-            frames = _frames(video, sink, originals, (info.width, info.height))
+            times: deque[FrameTime] = deque()
+            frames = _frames(video, sink, times, (info.width, info.height))
             count = 0
             for shown in degrade_clip(frames, rate, profile, seed, as_sent=as_sent, traffic=traffic):
-                sink.write(shown, originals.popleft())
+                sink.write(shown, times.popleft())
                 count += 1
                 if on_progress is not None:
                     on_progress(count, info.frames)
@@ -130,15 +130,13 @@ def _degrade_video(
     return Sent(count, *size, sent_rate, traffic.kbps(sent_rate), _notes(video, sink))
 
 
-def _frames(
-    video: VideoSource, sink: RemuxSink, originals: deque[av.VideoFrame], size: tuple[int, int]
-) -> Iterator[Frame]:
-    """Decode; pass sound and the like on to the sink, and remember each frame for its time."""
+def _frames(video: VideoSource, sink: RemuxSink, times: deque[FrameTime], size: tuple[int, int]) -> Iterator[Frame]:
+    """Decode; pass sound and the like on to the sink, and remember when each frame is shown."""
     for item in video.read(sink.copied):
         if not isinstance(item, av.VideoFrame):
             sink.copy(item)
             continue
-        originals.append(item)
+        times.append(FrameTime.of(item))
         frame = to_8_bit(to_rgb(item))
         yield frame if frame.shape[1::-1] == size else resize(frame, *size, "bicubic")
 

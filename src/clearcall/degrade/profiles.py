@@ -35,7 +35,7 @@ PROFILES: dict[str, Profile] = {
         _call("vp8", 360, 500),
         _call("vp9", 360, 300),
         _call("vp9", 540, 700),
-        _call("av1", 360, 200),
+        _call("av1", 360, 300),
         _call("av1", 540, 500),
     )
 }

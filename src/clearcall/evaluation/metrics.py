@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from clearcall.errors import InputError
 
 Frame = NDArray[np.uint8]
+Planes: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
 PROTOCOL = "8-bit RGB; SSIM: Gaussian 11x11, sigma 1.5, mean of channels; PSNR: over all channels"
 PROTOCOL_Y = "BT.601 luma 16-235, not rounded, data range 255"
@@ -23,7 +25,7 @@ PROTOCOL_Y = "BT.601 luma 16-235, not rounded, data range 255"
 _WINDOW, _SIGMA = 11, 1.5
 _MARGIN = _WINDOW - 1
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-_TILE = 54  # with its margin 64 x 64: all intermediates of three channels stay in the second-level cache
+_TILE = 54  # with its margin 64 x 64: stays in the second-level cache, and BLAS starts no threads of its own for it
 _MIDDLE = np.float32(128)  # moments are taken about mid-grey, which keeps float32 exact enough
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / np.float32(255)
 
@@ -58,7 +60,7 @@ def ssim(preds: Frame, target: Frame) -> float:
         0.668
     """
     _check(preds, target)
-    return _mean_ssim(preds, target)
+    return _mean_ssim(_planes(preds), _planes(target))
 
 
 def ssim_y(preds: Frame, target: Frame) -> float:
@@ -81,7 +83,7 @@ def ssim_y(preds: Frame, target: Frame) -> float:
         1.0
     """
     _check(preds, target)
-    return _mean_ssim(luma(preds)[..., None], luma(target)[..., None])
+    return _mean_ssim(luma(preds)[None], luma(target)[None])
 
 
 def psnr(preds: Frame, target: Frame) -> float:
@@ -173,27 +175,31 @@ def _size(frame: Frame) -> str:
     return f"{frame.shape[1]}x{frame.shape[0]}"
 
 
-def _mean_ssim(preds: NDArray[np.generic], target: NDArray[np.generic]) -> float:
-    rows, columns = target.shape[0] - _MARGIN, target.shape[1] - _MARGIN
+def _planes(frame: Frame) -> Frame:
+    return np.ascontiguousarray(frame.transpose(2, 0, 1))
+
+
+def _mean_ssim(preds: Planes, target: Planes) -> float:
+    """Mean SSIM of planes ``(channels, height, width)``."""
+    rows, columns = target.shape[1] - _MARGIN, target.shape[2] - _MARGIN
     total = 0.0
     for top in range(0, rows, _TILE):
         down = _band(min(_TILE, rows - top))
         for left in range(0, columns, _TILE):
             across = _band(min(_TILE, columns - left)).T
-            tile = np.s_[top : top + down.shape[1], left : left + across.shape[0]]
+            tile = np.s_[:, top : top + down.shape[1], left : left + across.shape[0]]
             total += _sum_of_tile(preds[tile], target[tile], down, across)
-    return total / float(rows * columns * target.shape[2])
+    return total / float(target.shape[0] * rows * columns)
 
 
 def _sum_of_tile(
-    preds: NDArray[np.generic],
-    target: NDArray[np.generic],
+    preds: Planes,
+    target: Planes,
     down: NDArray[np.float32],
     across: NDArray[np.float32],
 ) -> float:
     """Sum of the SSIM map over one tile; the window is applied as two products with banded matrices."""
-    x = np.ascontiguousarray(preds.transpose(2, 0, 1)) - _MIDDLE
-    y = np.ascontiguousarray(target.transpose(2, 0, 1)) - _MIDDLE
+    x, y = preds - _MIDDLE, target - _MIDDLE
     mean_x, mean_y, squares, products = down @ np.stack([x, y, x * x + y * y, x * y]) @ across
     covariance = products - mean_x * mean_y
     variances = squares - (mean_x * mean_x + mean_y * mean_y)

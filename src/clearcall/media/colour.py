@@ -1,7 +1,8 @@
 """From a video's pixel format to RGB and back, with its colour matrix and range, quickly and without bias.
 
-swscale's quick paths darken a frame by about one level (measured: mean luma error -1.05 over a round trip).
-Going through planar RGB with accurate rounding has no bias (RMS 0.12 levels) and is as quick as needed.
+swscale's quick path to packed RGB darkens a frame by about one level (measured over a round trip: mean luma error
+-1.05). Planar RGB with accurate rounding, and area averaging of the colour planes on the way back, has no bias: RMS
+0.12 levels in luma, 0.38 in chroma (bilinear: 0.6), at 4 + 2 and 5 ms per 1080p frame on one core.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-_ACCURATE: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+from clearcall.media.siting import CENTRE, blank, lines_of, siting_of
+
+_TO_RGB: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_FROM_RGB: Final = Interpolation.AREA
 _HD_HEIGHT: Final = 720
 _RGB: Final = 0
 _LIMITED: Final = 1
@@ -86,7 +90,7 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[Any]:
         frame,
         format="gbrp16le" if is_deep(frame) else "gbrp",
         src_colorspace=matrix_of(frame),
-        interpolation=_ACCURATE,
+        interpolation=_TO_RGB,
         threads=1,
     )
     return planar.to_ndarray()
@@ -101,12 +105,14 @@ class Colours:
         range: 1 = limited, 2 = full, 0 = not specified (this one is FFmpeg's code).
         primaries: Colour primaries.
         transfer: Transfer characteristics.
+        siting: Where half-size colour planes have their samples, as in ``clearcall.media.siting``.
     """
 
     matrix: int = 2
     range: int = 0
     primaries: int = 2
     transfer: int = 2
+    siting: str = CENTRE
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Self:
@@ -118,7 +124,13 @@ class Colours:
         Returns:
             Its tags.
         """
-        return cls(int(frame.colorspace), int(frame.color_range), int(frame.color_primaries), int(frame.color_trc))
+        return cls(
+            matrix=int(frame.colorspace),
+            range=int(frame.color_range),
+            primaries=int(frame.color_primaries),
+            transfer=int(frame.color_trc),
+            siting=siting_of(frame),
+        )
 
     def fit(self, pixel_format: str, height: int) -> Self:
         """Tell what the tags become in another pixel format: RGB has no matrix, and YUV always has one.
@@ -132,7 +144,7 @@ class Colours:
 
         Example:
             >>> Colours(matrix=0, range=2).fit("yuv444p", 1080)
-            Colours(matrix=1, range=1, primaries=2, transfer=2)
+            Colours(matrix=1, range=1, primaries=2, transfer=2, siting='center')
         """
         is_rgb = av.VideoFormat(pixel_format, 2, 2).is_rgb
         if is_rgb == (self.matrix == _RGB):
@@ -157,7 +169,7 @@ def from_rgb(
     """Convert RGB to a pixel format with a given matrix and range.
 
     Args:
-        rgb: HWC RGB, uint8 or uint16; where C-contiguous it is not copied and may not change meanwhile.
+        rgb: HWC RGB, uint8 or uint16.
         pixel_format: FFmpeg's name of the pixel format to make.
         colours: Matrix and range to convert to, and the tags that the frame gets.
         size: Width and height to scale to, if not those of ``rgb``.
@@ -171,7 +183,7 @@ def from_rgb(
         >>> frame.to_ndarray()[0, 0].item(), to_rgb(frame)[0, 0].tolist()
         (235, [255, 255, 255])
     """
-    packed = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le")
+    packed = _pack(rgb, colours.siting)
     width, height = size or (packed.width, packed.height)
     frame = _reformatter().reformat(
         packed,
@@ -179,16 +191,32 @@ def from_rgb(
         height,
         format=pixel_format,
         dst_colorspace=_MATRICES.get(colours.matrix, _guess(height)),
-        dst_color_range=colours.range,
-        interpolation=_ACCURATE,
+        dst_color_range=colours.range or _LIMITED,
+        interpolation=_FROM_RGB,
         threads=1,
     )
+    if frame is packed:  # RGB asked for, so nothing was converted
+        _local.packed.clear()
     colours.stamp(frame)
     return frame
 
 
 def _guess(height: int) -> Colorspace:
     return Colorspace.ITU709 if height >= _HD_HEIGHT else Colorspace.ITU601
+
+
+def _pack(rgb: NDArray[Any], siting: str) -> av.VideoFrame:
+    """Copy RGB into a frame that is kept for the next of the same kind: making it takes longer than filling it."""
+    height, width, _ = rgb.shape
+    key = (siting, width, height, rgb.dtype)
+    if not hasattr(_local, "packed"):
+        _local.packed = {}
+    if key not in _local.packed:
+        _local.packed.clear()
+        _local.packed[key] = blank(siting, width, height, "rgb24" if rgb.dtype == np.uint8 else "rgb48le")
+    packed: av.VideoFrame = _local.packed[key]
+    lines_of(packed.planes[0], rgb.dtype.type)[:, : width * 3] = rgb.reshape(height, -1)
+    return packed
 
 
 def _reformatter() -> VideoReformatter:

@@ -77,7 +77,8 @@ def write(
 
     Args:
         channels: HxWxC uint16 with 1, 2, 3 or 4 channels as ``read`` gives them.
-        path: A path with one of ``SUFFIXES``.
+        path: A path with one of ``SUFFIXES``. In TIFF, grey with alpha becomes RGB with alpha, which more
+            programs can read.
         icc: ICC profile to embed.
         exif: EXIF data to embed; in TIFF only its main texts (description, make, model, software, date,
             artist, copyright) are kept.
@@ -101,9 +102,14 @@ def _decode(codec: Literal["png", "tiff"], path: Path) -> NDArray[Any]:
     import av
 
     frames = av.CodecContext.create(codec, "r").decode(av.Packet(path.read_bytes()))
-    if not frames:
-        raise ValueError("no picture in it")
-    return np.atleast_3d(frames[0].to_ndarray())
+    if not frames or len(frames[0].planes) != 1:
+        raise ValueError("no picture with interleaved channels in it")
+    plane, pixels = frames[0].planes[0], frames[0].format
+    dtype = np.dtype(">u2" if pixels.is_big_endian else "<u2")
+    lines = np.frombuffer(bytes(plane), dtype).reshape(plane.height, plane.line_size // 2)
+    count = len(pixels.components)
+    channels = lines[:, : plane.width * count].reshape(plane.height, plane.width, count)
+    return np.asarray(channels, dtype=np.uint16)
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:
@@ -173,13 +179,15 @@ def _write_tiff(
     tags = Image.Exif()
     tags.load(exif or b"")
     texts = [(tag, "s", 0, str(tags[tag]), True) for tag in _KEPT_TIFF_TAGS if tag in tags]
+    if channels.shape[2] == 2:
+        channels = channels[..., [0, 0, 0, 1]]
     count = channels.shape[2]
     tifffile.imwrite(
         path,
         channels[..., 0] if count == 1 else channels,
         photometric="rgb" if count >= 3 else "minisblack",
         planarconfig="contig" if count > 1 else None,
-        extrasamples=["unassalpha"] if count in {2, 4} else None,
+        extrasamples=["unassalpha"] if count == 4 else None,
         compression="zlib",
         iccprofile=icc,
         resolution=dpi,

@@ -99,8 +99,8 @@ def choose_encoder(encoding: Encoding, container: OutputContainer, deep: bool) -
 def choose_pixel_format(encoder: str, source: str, width: int, height: int) -> str:
     """Find the encoder's pixel format that loses least of the source's.
 
-    Frames of an odd width or height can't have half-size colour planes in H.264, H.265 and AV1 here, so they
-    get full-size ones.
+    Frames of an odd width or height can't have colour planes of half that in H.264, H.265 and AV1 here, so they
+    get larger ones.
 
     Args:
         encoder: FFmpeg's name of the encoder.
@@ -109,7 +109,8 @@ def choose_pixel_format(encoder: str, source: str, width: int, height: int) -> s
         height: Pixels down.
 
     Returns:
-        FFmpeg's name of a pixel format; full-range ``yuvj`` formats give their plain ``yuv`` twin.
+        FFmpeg's name of a pixel format; full-range ``yuvj`` and interleaved ``nv`` formats give their plain
+        ``yuv`` twins.
 
     Raises:
         OutputError: The encoder can't write frames of an odd size.
@@ -121,7 +122,7 @@ def choose_pixel_format(encoder: str, source: str, width: int, height: int) -> s
         'yuv444p'
     """
     names = {entry.name for entry in Codec(encoder, "w").video_formats or []} or {source}
-    plain = {name for name in names if not name.startswith("yuvj")} or names
+    plain = {name for name in names if not name.startswith(("yuvj", "nv"))} or names
     if encoder in _EVEN_ONLY:
         plain = {name for name in plain if _fits(name, width, height)}
         if not plain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from clearcall.errors import InputError, OutputError
+from clearcall.errors import ClearcallError, InputError, OutputError
 from clearcall.media import deep
 
 PICTURE_SUFFIXES: Final = frozenset(
@@ -20,7 +21,16 @@ PICTURE_SUFFIXES: Final = frozenset(
 )
 """The suffixes (lower case) of files that are read and written as pictures."""
 
-_FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB")
+for _library in ("PIL", "tifffile"):  # else Python prints what they log about a damaged file
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB")
+_OF_THE_OLD_FILE: Final = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 290, 291, 317, 320, 322, 323, 324, 325}
+    | {338, 339, 347, 512, 513, 514, 529, 530, 531, 532, 700, 34675, 37724}
+)
+"""TIFF tags that tell how the old file's pixels were stored, its orientation, profile and XMP."""
+
 _WITHOUT_ALPHA: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib"})
 _WEBP_LONGEST_SIDE: Final = 16383
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -68,10 +78,11 @@ def read_picture(path: Path) -> Picture:
             be safe, or of a kind that can't be sharpened (32 bits per channel, LAB).
     """
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            _refuse_unfit(image, path)
-            return _read_opened(image, path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                _refuse_unfit(image, path)
+                return _read_opened(image, path)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}; check the name.") from error
     except IsADirectoryError as error:
@@ -80,7 +91,9 @@ def read_picture(path: Path) -> Picture:
         raise InputError(f"{path} is not a PNG, JPEG, WebP, TIFF or BMP picture, or is damaged.") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path} has too many pixels to be opened safely ({error}).") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except ClearcallError:
+        raise
+    except Exception as error:  # a damaged file can make Pillow fail with any kind of error
         raise InputError(f"{path} can't be read as a picture ({error}); it may be truncated.") from error
 
 
@@ -88,7 +101,8 @@ def write_picture(picture: Picture, path: Path) -> None:
     """Write a picture in the format that the path's suffix names.
 
     JPEG is written at quality 95 without chroma subsampling; WebP so, too, if the source was lossy, else
-    lossless; TIFF with Deflate. 16 bits are kept in PNG and TIFF and rounded to 8 in the other formats.
+    lossless; TIFF with Deflate, or plain where it has camera settings or a place in its EXIF data. 16 bits are
+    kept in PNG and TIFF and rounded to 8 in the other formats.
 
     Args:
         picture: What to write.
@@ -106,15 +120,11 @@ def write_picture(picture: Picture, path: Path) -> None:
         (array([7, 7, 7], dtype=uint8), True)
     """
     suffix = path.suffix.lower()
-    _check_fit(picture, path, suffix)
+    _check_fit(picture, suffix)
     if picture.pixels.dtype == np.uint16 and suffix in deep.SUFFIXES:
         deep.write(_channels(picture), path, icc=picture.icc, exif=picture.exif, dpi=picture.dpi)
         return
-    image = Image.fromarray(np.squeeze(_eight_bits(_channels(picture)), axis=_grey_axis(picture)))
-    try:
-        image.save(path, **_save_options(picture, suffix))
-    except ValueError as error:
-        raise OutputError(f"{path} can't be written in this format ({error}).") from error
+    path.write_bytes(_encode(picture, suffix))
 
 
 def _refuse_unfit(image: Image.Image, path: Path) -> None:
@@ -130,11 +140,16 @@ def _refuse_unfit(image: Image.Image, path: Path) -> None:
 
 
 def _read_opened(image: Image.Image, path: Path) -> Picture:
+    is_deep = deep.is_deep(path, image)
+    if not is_deep:
+        image.load()  # a TIFF turns itself upright here, and forgets its orientation
     exif = image.getexif()
-    orientation = exif.pop(ExifTags.Base.Orientation, 1)
+    orientation = exif.get(ExifTags.Base.Orientation, 1)
+    for tag in _OF_THE_OLD_FILE & set(exif):
+        del exif[tag]
     icc = image.info.get("icc_profile")
     dpi = image.info.get("dpi")
-    if deep.is_deep(path, image):
+    if is_deep:
         pixels, alpha, is_grey = _split(deep.read(path, image))
     else:
         flat, icc = _to_plain_mode(image, icc)
@@ -148,6 +163,16 @@ def _read_opened(image: Image.Image, path: Path) -> Picture:
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(value > 0 for value in dpi) else None,
         is_lossy=_is_lossy(image, path),
     )
+
+
+def _encode(picture: Picture, suffix: str) -> bytes:
+    image = Image.fromarray(np.squeeze(_eight_bits(_channels(picture)), axis=_grey_axis(picture)))
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, Image.registered_extensions()[suffix], **_save_options(picture, suffix))
+    except Exception as error:
+        raise OutputError(f"The picture can't be written as {suffix} ({error}); try another suffix.") from error
+    return encoded.getvalue()
 
 
 def _to_plain_mode(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
@@ -220,17 +245,22 @@ def _is_lossy(image: Image.Image, path: Path) -> bool:
         return b"VP8L" not in file.read(64)
 
 
-def _check_fit(picture: Picture, path: Path, suffix: str) -> None:
+def _check_fit(picture: Picture, suffix: str) -> None:
     if suffix not in PICTURE_SUFFIXES:
         raise OutputError(
-            f"{path} has a suffix that no picture format here has; use one of {', '.join(sorted(PICTURE_SUFFIXES))}."
+            f"No picture format is known for the suffix {suffix!r}; use one of {', '.join(sorted(PICTURE_SUFFIXES))}."
         )
     if picture.alpha is not None and suffix in _WITHOUT_ALPHA:
-        raise OutputError(f"{path} can't hold the picture's transparency; write it as .png, .webp or .tiff.")
+        raise OutputError(f"{suffix} files can't hold the picture's transparency; write it as .png, .webp or .tiff.")
     if suffix == ".webp" and max(picture.pixels.shape[:2]) > _WEBP_LONGEST_SIDE:
-        raise OutputError(
-            f"{path} can't be longer than {_WEBP_LONGEST_SIDE} pixels as WebP; write it as .png or .tiff."
-        )
+        raise OutputError(f"WebP pictures can't be longer than {_WEBP_LONGEST_SIDE} pixels; write it as .png or .tiff.")
+
+
+def _has_inner_tables(exif: bytes | None) -> bool:
+    """Whether EXIF data has tables of its own (camera settings, place), which Pillow can't write beside Deflate."""
+    tags = Image.Exif()
+    tags.load(exif or b"")
+    return ExifTags.IFD.Exif in tags or ExifTags.IFD.GPSInfo in tags
 
 
 def _save_options(picture: Picture, suffix: str) -> dict[str, Any]:
@@ -243,7 +273,7 @@ def _save_options(picture: Picture, suffix: str) -> dict[str, Any]:
     if suffix == ".webp":
         options |= {"quality": 95, "exact": True, "lossless": not picture.is_lossy}
     elif suffix in {".tif", ".tiff"}:
-        options["compression"] = "tiff_deflate"
+        options["compression"] = "raw" if _has_inner_tables(picture.exif) else "tiff_deflate"
     elif suffix != ".png":
         options |= {"quality": 95, "subsampling": 0}
     return options

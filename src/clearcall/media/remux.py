@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import av
 import numpy as np
 from av.codec.context import Flags as CodecFlags
-from av.container import OutputContainer
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from clearcall.errors import OutputError
 from clearcall.media.atomic import is_disk_full
-from clearcall.media.colour import Colours, from_rgb
-from clearcall.media.encoder import Encoding, choose_encoder, choose_pixel_format
-from clearcall.media.picture import PICTURE_SUFFIXES
-from clearcall.media.video import VideoInfo, VideoSource
-
-_VARIABLE_FPS: Final = 0x0400
-"""FFmpeg's AVFMT_VARIABLE_FPS."""
+from clearcall.media.colour import Colours, from_rgb, is_deep
+from clearcall.media.container import (
+    can_hold,
+    codec_name,
+    create,
+    has_any_time,
+    homes_of,
+    stores_pixel_shape,
+    stores_rotation,
+)
+from clearcall.media.encoder import Encoder, Encoding, choose_encoder, choose_pixel_format
+from clearcall.media.siting import CENTRE, LEFT
+from clearcall.media.video import VideoSource, side_data_of
 
 _ESSENTIAL: Final = frozenset({"audio", "subtitle"})
-_HOMES: Final = {".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".ts": "mpegts"}
-"""Containers to advise, by suffix, where the wanted one can't hold a stream."""
-
-_TURNING: Final = frozenset({"mp4", "mov", "matroska", "webm", "3gp", "3g2", "ipod"})
-"""Containers (FFmpeg's names) that store how the picture is to be turned."""
-
-_STALE: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
+_STALE: Final = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder")
+_DEFAULT_RATE: Final = Fraction(30)
 _QUANTISER: Final = 3 * 118
 """Quality of encoders without CRF: quantiser 3 in FFmpeg's units (FF_QP2LAMBDA)."""
 
 _BITS_PER_PIXEL: Final = 0.2
 """The same for encoders that know only a bitrate."""
 
+_USUAL_SITING: Final = {"libx264": LEFT, "libx265": LEFT}
+"""Where decoders take the colour samples to be, if the encoder doesn't say (the others: centre)."""
+
 _NO_TEXT: Final = b"\0\0"
 """A packet that ends a subtitle in MP4; the muxer writes these itself."""
 
-_STALE_OF_STREAM: Final = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS_", "encoder")
-_DEFAULT_RATE: Final = Fraction(30)
+
+class Timed(Protocol):
+    """A frame or what is left of it: when it is shown."""
+
+    @property
+    def pts(self) -> int | None:
+        """When it appears, in ticks of ``time_base``; None if it isn't known."""
+
+    @property
+    def duration(self) -> int:
+        """For how many ticks; 0 if it isn't known."""
+
+    @property
+    def time_base(self) -> Fraction | None:
+        """Seconds of a tick."""
 
 
 class RemuxSink:
@@ -55,7 +72,8 @@ class RemuxSink:
     Every audio and subtitle stream must fit the container; attachments, data streams and cover pictures are
     copied where they fit and else named in ``notes``. How the picture is to be turned is stored where the
     container can store it (MP4, MOV, Matroska, WebM, 3GP); in the others the pixels themselves are turned.
-    Frames that come in another size than the first (calls change it) are scaled to the first's.
+    Frames that come in another size than the first (calls change it) are scaled to the first's. Interlaced
+    frames are taken as they are.
 
     Use it in a ``with`` block and end with ``finish``.
 
@@ -66,7 +84,7 @@ class RemuxSink:
 
     Attributes:
         copied: The source's streams whose packets ``copy`` takes.
-        notes: What couldn't be kept, a sentence each.
+        notes: What couldn't be kept, a phrase each.
 
     Raises:
         OutputError: The container is unknown, or can't hold the video or one of the audio and subtitle
@@ -77,13 +95,16 @@ class RemuxSink:
     def __init__(self, path: Path, source: VideoSource, encoding: Encoding) -> None:
         self.path = path
         self.copied: list[Stream] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = _losses(source)
         self._source = source
+        self._rate = source.info.rate or _DEFAULT_RATE
         self._last_pts: int | None = None
+        self._is_rounded = False
+        self._refused = 0
         self._outputs: dict[int, Stream] = {}
-        self._container = _create(path, source)
+        self._container = create(path, source)
+        self._turns = 0 if stores_rotation(self._container) else round(source.info.rotation / 90) % 4
         try:
-            self._turns = _turns_to_bake(self._container, source.info)
             self._add_streams(encoding)
             self._container.set_chapters(source.container.chapters())
             self._start(encoding)
@@ -99,40 +120,47 @@ class RemuxSink:
     ) -> None:
         self._abandon()
 
+    def write(self, rgb: NDArray[Any], time: Timed) -> None:
+        """Encode one frame.
+
+        Args:
+            rgb: HWC RGB, uint8 or uint16.
+            time: When it is shown: the decoded frame, or its ``FrameTime``.
+        """
+        encoder = self._video.codec_context
+        frame = from_rgb(
+            np.rot90(rgb, self._turns), encoder.pix_fmt or "yuv420p", self._colours, (encoder.width, encoder.height)
+        )
+        frame.time_base = encoder.time_base
+        frame.pts = self._next_pts(time)
+        frame.duration = round(_ticks(time.duration, time.time_base, encoder.time_base))
+        with self._naming_errors():
+            self._container.mux(self._video.encode(frame))
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Pass on a packet of a copied stream, untouched; one whose time is impossible is left out.
+
+        Args:
+            packet: As demuxed from the source.
+        """
+        if packet.stream.type == "subtitle" and codec_name(packet.stream) == "mov_text" and bytes(packet) == _NO_TEXT:
+            return
+        packet.stream = self._outputs[packet.stream.index]
+        try:
+            with self._naming_errors():
+                self._container.mux(packet)
+        except OutputError:
+            self._refused += 1
+
     def finish(self) -> None:
         """Write what the encoder still holds, and the end of the file; without it the file is not whole."""
         with self._naming_errors():
             self._container.mux(self._video.encode(None))
             self._container.close()
-
-    def write(self, rgb: NDArray[Any], original: av.VideoFrame) -> None:
-        """Encode one frame at the time of the original.
-
-        Args:
-            rgb: HWC RGB, uint8 or uint16.
-            original: The decoded frame that it was made from, for its time and duration.
-        """
-        if self._turns:
-            rgb = np.rot90(rgb, self._turns)
-        encoder = self._video.codec_context
-        frame = from_rgb(rgb, encoder.pix_fmt or "yuv420p", self._colours, (encoder.width, encoder.height))
-        frame.time_base = encoder.time_base
-        frame.pts = self._next_pts(original)
-        frame.duration = _ticks(original.duration, original.time_base, encoder.time_base)
-        with self._naming_errors():
-            self._container.mux(self._video.encode(frame))
-
-    def copy(self, packet: av.Packet[Any]) -> None:
-        """Pass on a packet of a copied stream, untouched.
-
-        Args:
-            packet: As demuxed from the source.
-        """
-        if packet.stream.type == "subtitle" and _codec_name(packet.stream) == "mov_text" and bytes(packet) == _NO_TEXT:
-            return
-        packet.stream = self._outputs[packet.stream.index]
-        with self._naming_errors():
-            self._container.mux(packet)
+        if self._refused:
+            self.notes.append(f"{self._refused} damaged packets of sound or subtitles left out")
+        if self._is_rounded:
+            self.notes.append(f"frame times rounded to the constant rate that {self.path.suffix} files have")
 
     @contextlib.contextmanager
     def _naming_errors(self) -> Iterator[None]:
@@ -144,16 +172,21 @@ class RemuxSink:
                 raise
             raise OutputError(
                 f"{self._source.path.name} can't be written as {self.path.suffix} ({error.strerror}); "
-                "try .mkv, or another --codec."
+                "choose another suffix or --codec."
             ) from error
 
-    def _next_pts(self, original: av.VideoFrame) -> int:
-        """The original's time in the encoder's ticks; frames without one, or out of order, follow the last."""
+    def _next_pts(self, time: Timed) -> int:
+        """The time in the encoder's ticks; a frame without one follows the last, and none comes before it."""
         base = self._video.codec_context.time_base
-        floor = None if self._last_pts is None else self._last_pts + 1
-        pts = floor or 0 if original.pts is None else _ticks(original.pts, original.time_base, base)
-        self._last_pts = pts if floor is None else max(pts, floor)
-        return self._last_pts
+        if time.pts is None:
+            step = max(1, round(1 / (self._rate * base)))
+            exact = Fraction(0 if self._last_pts is None else self._last_pts + step)
+        else:
+            exact = _ticks(time.pts, time.time_base, base)
+        self._is_rounded |= not has_any_time(self._container) and exact.denominator != 1
+        pts = round(exact) if self._last_pts is None else max(round(exact), self._last_pts + 1)
+        self._last_pts = pts
+        return pts
 
     def _add_streams(self, encoding: Encoding) -> None:
         for stream in self._source.container.streams:
@@ -163,70 +196,69 @@ class RemuxSink:
                 self._add_copy(stream)
 
     def _add_video(self, encoding: Encoding) -> None:
-        source, info = self._source.stream, self._source.info
-        is_deep = max(part.bits for part in info.first.format.components) > 8
-        chosen = choose_encoder(encoding, self._container, is_deep)
-        width, height = (info.height, info.width) if self._turns % 2 else (info.width, info.height)
-        pixel_format = choose_pixel_format(chosen.name, info.pixel_format, width, height)
-        rate = info.rate or _DEFAULT_RATE
+        chosen = choose_encoder(encoding, self._container, is_deep(self._source.info.first))
         try:
-            self._video = cast("VideoStream", self._container.add_stream(chosen.name, rate))
+            self._video = cast("VideoStream", self._container.add_stream(chosen.name, self._rate))
         except (ValueError, av.FFmpegError) as error:
             raise OutputError(
                 f"{self.path.suffix} files can't hold video coded by {chosen.name}; "
                 "choose another --codec, or .mkv or .mp4."
             ) from error
-        encoder = self._video.codec_context
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, pixel_format
-        encoder.time_base = self._time_base(rate)
-        if source.sample_aspect_ratio:
-            ratio = source.sample_aspect_ratio
-            encoder.sample_aspect_ratio = 1 / ratio if self._turns % 2 else ratio
+        self._set_up(self._video.codec_context, chosen)
+        self._keep_looks(self._video.codec_context, chosen.name)
+        self._describe(self._video, self._source.stream)
+
+    def _set_up(self, encoder: VideoCodecContext, chosen: Encoder) -> None:
+        """Size, pixel format, ticks and quality."""
+        info, ticks = self._source.info, self._source.stream.time_base
+        encoder.width, encoder.height = (info.width, info.height)[:: -1 if self._turns % 2 else 1]
+        encoder.pix_fmt = choose_pixel_format(chosen.name, info.pixel_format, encoder.width, encoder.height)
+        encoder.time_base = ticks if ticks and has_any_time(self._container) else 1 / self._rate
         encoder.options = dict(chosen.options)
+        encoder.thread_type = "AUTO"
+        encoder.flags |= CodecFlags.frame_duration
         if not chosen.has_quality:
             encoder.qscale, encoder.global_quality = True, _QUANTISER
-            encoder.bit_rate = round(width * height * rate * _BITS_PER_PIXEL)
-        encoder.thread_type = "AUTO"
-        if chosen.name == "libx265" and self._container.format.name in {"mp4", "mov"}:
-            encoder.codec_tag = "hvc1"
-        encoder.flags |= CodecFlags.frame_duration
-        if self._container.format.name == "avi":
+            encoder.bit_rate = round(encoder.width * encoder.height * self._rate * _BITS_PER_PIXEL)
+        if self._container.format.name == "avi":  # it stores no order of presentation
             encoder.max_b_frames = 0
-        self._colours = Colours.of(info.first).fit(pixel_format, info.height)
+        if chosen.name == "libx265" and self._container.format.name in {"mp4", "mov"}:
+            encoder.codec_tag = "hvc1"  # the only one that Apple's players take
+
+    def _keep_looks(self, encoder: VideoCodecContext, name: str) -> None:
+        """Colours, the shape of pixels and rotation."""
+        info, ratio = self._source.info, self._source.stream.sample_aspect_ratio
+        self._colours = Colours.of(info.first).fit(encoder.pix_fmt or "yuv420p", info.height)
         self._colours.stamp(encoder)
-        self._describe(self._video, source)
+        if self._colours.siting != _USUAL_SITING.get(name, CENTRE):
+            encoder.options = {**encoder.options, "chroma_sample_location": self._colours.siting}
+        if ratio and ratio != 1:
+            encoder.sample_aspect_ratio = 1 / ratio if self._turns % 2 else ratio
+            if not stores_pixel_shape(self._container, name):
+                self.notes.append(f"the pixels' shape ({ratio}) left out: {self.path.suffix} with {name} has no place")
         if info.display_matrix and not self._turns:
             self._video.set_display_matrix(info.display_matrix)
 
-    def _time_base(self, rate: Fraction) -> Fraction:
-        """The source's ticks where the container takes any, else one tick per frame."""
-        has_any_time = self._container.format.flags & _VARIABLE_FPS
-        if (has_any_time or self._container.format.name == "mpegts") and self._source.stream.time_base:
-            return self._source.stream.time_base
-        return 1 / rate
-
     def _add_copy(self, stream: Stream) -> None:
-        what = f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
-        if not _can_hold(self._container.format.name, stream):
-            if stream.type in _ESSENTIAL:
-                raise OutputError(
-                    f"{self.path.suffix} files can't hold {what} of {self._source.path.name}; {_advice(stream)}."
-                )
-            if self._is_chapter_track(stream):
-                return
-            self.notes.append(f"{what} left out: {self.path.suffix} files can't hold it")
-            return
-        output = self._container.add_stream_from_template(stream, opaque=True)
-        self._describe(output, stream)
-        self._outputs[stream.index] = output
-        self.copied.append(stream)
+        what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
+        if can_hold(self._container.format.name, stream):
+            output = self._container.add_stream_from_template(stream, opaque=True)
+            self._describe(output, stream)
+            self._outputs[stream.index] = output
+            self.copied.append(stream)
+        elif stream.type in _ESSENTIAL:
+            homes = homes_of(stream)[:2]
+            advice = f"write to {' or '.join(homes)}" if homes else "no container here can"
+            raise OutputError(f"{self.path.suffix} files can't hold {what} of {self._source.path.name}; {advice}.")
+        elif not self._is_chapter_track(stream):
+            self.notes.append(f"{what} left out: it has no place in {self.path.suffix} files")
 
     def _is_chapter_track(self, stream: Stream) -> bool:
         """Whether it is the text behind a QuickTime file's chapters, which are copied as chapters."""
-        return _codec_name(stream) == "bin_data" and bool(self._source.container.chapters())
+        return codec_name(stream) == "bin_data" and bool(self._source.container.chapters())
 
     def _describe(self, output: Stream, source: Stream) -> None:
-        kept = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE_OF_STREAM)}
+        kept = {key: value for key, value in source.metadata.items() if not key.startswith(_STALE)}
         if "name" in kept:
             kept.setdefault("title", kept.pop("name"))
         output.metadata.update(kept)
@@ -253,60 +285,18 @@ class RemuxSink:
             self._container.close()
 
 
-def _create(path: Path, source: VideoSource) -> OutputContainer:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
-        raise OutputError(f"{source.path.name} is a video, which a {path.suffix} file can't hold; use .mp4 or .mkv.")
-    try:
-        container = av.open(f"file:{path}", "w", container_options=_muxer_options(path, source))
-    except ValueError as error:
-        raise OutputError(f"No video format is known for the suffix {path.suffix!r}; use .mp4 or .mkv.") from error
-    kept = {key: value for key, value in source.container.metadata.items() if key not in _STALE}
-    container.metadata.update(kept)
-    return container
+def _losses(source: VideoSource) -> list[str]:
+    """What of a source's frames doesn't go through RGB and an encoder."""
+    first = source.info.first
+    losses = []
+    if any(component.is_alpha for component in first.format.components):
+        losses.append("transparency left out")
+    if first.interlaced_frame:
+        losses.append("interlaced frames written as progressive ones")
+    if side_data_of(first, SideDataType.MASTERING_DISPLAY_METADATA) is not None:
+        losses.append("HDR mastering data left out")
+    return losses
 
 
-def _muxer_options(path: Path, source: VideoSource) -> dict[str, str]:
-    """Options that keep times exact, and QuickTime's own metadata where there are some."""
-    kind = path.suffix.lower()
-    if kind in {".ts", ".m2ts", ".mts"}:
-        return {"mpegts_copyts": "1"}
-    if kind not in {".mp4", ".mov", ".m4v", ".3gp"}:
-        return {}
-    ticks = source.stream.time_base or Fraction(1, 1000)
-    options = {"movie_timescale": str(max(ticks.denominator, 1000))}
-    if any(key.startswith("com.") for key in source.container.metadata):
-        options["movflags"] = "use_metadata_tags"
-    return options
-
-
-def _can_hold(format_name: str, stream: Stream) -> bool:
-    """Try it: write the header of an empty file in memory that holds only this stream."""
-    if stream.type == "data" and _codec_name(stream) in {"bin_data", "tmcd", "none"}:
-        return False
-    try:
-        with av.open(io.BytesIO(), "w", format=format_name) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
-            trial.start_encoding()
-    except (ValueError, av.FFmpegError):
-        return False
-    return True
-
-
-def _advice(stream: Stream) -> str:
-    fitting = [suffix for suffix, name in _HOMES.items() if _can_hold(name, stream)]
-    return f"write to {' or '.join(fitting[:2])}" if fitting else "no container here can"
-
-
-def _codec_name(stream: Stream) -> str:
-    return stream.codec_context.name if stream.codec_context is not None else str(stream.name)
-
-
-def _turns_to_bake(container: OutputContainer, info: VideoInfo) -> int:
-    """Quarter turns, counter-clockwise, that the pixels need where the container can't store them."""
-    if container.format.name in _TURNING:
-        return 0
-    return round(info.rotation / 90) % 4
-
-
-def _ticks(count: int, base: Fraction | None, new_base: Fraction) -> int:
-    return count if base is None or base == new_base else round(count * base / new_base)
+def _ticks(count: int, base: Fraction | None, new_base: Fraction) -> Fraction:
+    return Fraction(count) if base is None else count * base / new_base

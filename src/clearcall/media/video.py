@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from clearcall.errors import InputError, OutputError
 from clearcall.media.colour import Colours, from_rgb, to_rgb
+from clearcall.media.siting import LEFT
 
-__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
+__all__ = ["VIDEO_SUFFIXES", "FrameTime", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
 
 _SUFFIXES: Final = "mp4 m4v mov mkv webm avi ts mts m2ts mpg mpeg flv wmv asf 3gp ogv mxf nut"
 VIDEO_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
@@ -30,7 +31,7 @@ _ENDS_EARLY_SECONDS: Final = 0.25
 _GENERATE_PTS: Final = 0x0001
 """FFmpeg's AVFMT_FLAG_GENPTS, set by PyAV; for H.264 in AVI it makes times up that are late by two frames."""
 
-_BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1)
+_BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1, siting=LEFT)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,33 @@ class VideoInfo:
     display_matrix: tuple[int, ...] | None
     start: Fraction
     first: av.VideoFrame
+
+
+@dataclass(frozen=True)
+class FrameTime:
+    """When a frame is shown; kept apart from the frame so that this can be let go.
+
+    Attributes:
+        pts: When it appears, in ticks of ``time_base``; None if the file doesn't say.
+        duration: For how many ticks; 0 if the file doesn't say.
+        time_base: Seconds of a tick, or None.
+    """
+
+    pts: int | None
+    duration: int
+    time_base: Fraction | None
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Self:
+        """Read the time of a decoded frame.
+
+        Args:
+            frame: A decoded frame.
+
+        Returns:
+            Its time.
+        """
+        return cls(frame.pts, frame.duration, frame.time_base)
 
 
 class VideoSource:
@@ -149,7 +177,9 @@ class VideoSource:
             yield from self.container.demux(self.stream, *copied)
         except av.FFmpegError:
             self.is_truncated = True
-            yield from self.container.demux(self.stream)
+            last: av.Packet[Any] = av.Packet()
+            last.stream = self.stream
+            yield last
 
     def _decode(self, packet: av.Packet[Any]) -> list[av.VideoFrame]:
         try:
@@ -195,12 +225,12 @@ class VideoSink:
             self._container = av.open(f"file:{path}", "w")
             self._stream = cast("VideoStream", self._container.add_stream(codec, rate))
         except (ValueError, av.FFmpegError) as error:
-            raise OutputError(f"{path} can't be written with {codec} ({error}).") from error
+            raise OutputError(f"{path.suffix} files can't be written with {codec} here ({error}).") from error
         encoder = self._stream.codec_context
         encoder.width, encoder.height = width, height
         encoder.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
         encoder.time_base = 1 / rate
-        encoder.options = {"crf": f"{crf:g}", **(options or {})}
+        encoder.options = {"crf": f"{crf:g}", "chroma_sample_location": LEFT, **(options or {})}
         encoder.thread_type = "AUTO"
         _BT709.stamp(encoder)
 
@@ -228,11 +258,25 @@ class VideoSink:
         """
         if rgb.shape != self._shape:
             height, width, _ = self._shape
-            raise InputError(f"A frame of shape {rgb.shape} was given for {self.path}, which is {width}x{height}.")
+            raise InputError(f"A frame of shape {rgb.shape} was given for a video of {width}x{height}.")
         frame = from_rgb(rgb, self._stream.codec_context.pix_fmt or "yuv420p", _BT709)
         frame.pts, frame.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
         self._container.mux(self._stream.encode(frame))
+
+
+def side_data_of(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
+    """Find what a decoder has attached to a frame.
+
+    Args:
+        frame: A decoded frame.
+        kind: What to look for.
+
+    Returns:
+        Its bytes, or None.
+    """
+    entries = cast("Iterable[SideData]", frame.side_data)
+    return next((bytes(entry) for entry in entries if entry.type is kind), None)
 
 
 def _open(path: Path) -> av.container.InputContainer:
@@ -268,6 +312,7 @@ def _probe(path: Path) -> VideoInfo:
         if first is None:
             raise InputError(f"{path} has a video stream in which no frame decodes.")
         duration = _duration(container, stream)
+        matrix = side_data_of(first, SideDataType.DISPLAYMATRIX)
         rate = stream.average_rate or stream.guessed_rate or None
         estimate = round(duration * rate) if duration and rate else None
         return VideoInfo(
@@ -278,17 +323,10 @@ def _probe(path: Path) -> VideoInfo:
             duration=duration,
             pixel_format=first.format.name,
             rotation=first.rotation,
-            display_matrix=_display_matrix(first),
+            display_matrix=None if matrix is None else tuple(np.frombuffer(matrix, np.int32).tolist()),
             start=Fraction(container.start_time or 0, av.time_base),
             first=first,
         )
-
-
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    for data in cast("Iterable[SideData]", frame.side_data):
-        if data.type is SideDataType.DISPLAYMATRIX:
-            return tuple(np.frombuffer(bytes(data), np.int32).tolist())
-    return None
 
 
 def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> av.VideoFrame | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _LATE_POINTS: Final = 2
+_HEAVIEST: Final = 3
 _DOWN_AT: Final = 20
 """A late frame adds two points and a timely one takes one away: ten late frames in a row step down, and so does
 a longer run in which more than a third are late."""
@@ -39,11 +40,12 @@ class Ladder:
         self._came_back: float | None = None
         self.level = 0
 
-    def observe(self, *, late: bool, now: float) -> int:
+    def observe(self, *, late: bool, now: float, weight: int = 1) -> int:
         """Take note of a frame.
 
         Args:
             late: Whether the frame took longer than it may.
+            weight: For how many late frames it counts, where it was very late; at most three.
             now: Seconds on any clock that only goes forward.
 
         Returns:
@@ -51,7 +53,7 @@ class Ladder:
         """
         if late or self._calm_since is None:
             self._calm_since = now
-        self._points = max(0, self._points + (_LATE_POINTS if late else -1))
+        self._points = max(0, self._points + (_LATE_POINTS * min(weight, _HEAVIEST) if late else -1))
         if self._points >= _DOWN_AT and self.level < self._lowest:
             self._step_down(now)
         elif self.level > 0 and now - self._calm_since >= self._quiet:

@@ -97,16 +97,13 @@ def available_models() -> list[str]:
     return list(bundled_models())
 
 
-def load(
-    model: str | Path = "small", *, threads: int | None = None, precision: Precision = "int8", exact: bool = False
-) -> Sharpener:
+def load(model: str | Path = "small", *, threads: int | None = None, precision: Precision = "int8") -> Sharpener:
     """Load a model.
 
     Args:
         model: Name of a bundled model, or the folder of a bundle.
         threads: CPU threads for one frame; None uses every core that this process may use.
         precision: ``int8`` is fast; ``float32`` is the reference that it was made from.
-        exact: Never compute in bfloat16, which CPUs that have it use for ``float32`` graphs.
 
     Raises:
         BundleError: No such model (the nearest name is given), or a bundle that is damaged.
@@ -116,7 +113,7 @@ def load(
         'small'
     """
     bundle = read_bundle(_bundle_folder(model))
-    engine = OpenVINOEngine(bundle.graph(precision), threads=threads, exact=exact)
+    engine = OpenVINOEngine(bundle.graph(precision), threads=threads)
     return Sharpener(bundle, engine)
 
 

@@ -269,7 +269,7 @@ class LiveStream(Generic[T]):
             self._tally.frames_sharpened += sharp is not None
             late_after = max(_LATE_FRAMES * self._interval, _MIN_LATE)
         if self._warm == warm:  # the first frame of a size pays for compiling the model
-            self._climb(late=laps.now - submitted > late_after, now=laps.now)
+            self._climb((laps.now - submitted) / late_after, now=laps.now)
 
     def _sharpen(self, item: T, laps: _Laps) -> tuple[Frame | None, str]:
         """Sharpen by the ladder's model, and name it; None when the original should go on."""
@@ -323,9 +323,9 @@ class LiveStream(Generic[T]):
         instead = self._rungs[0] if self._rungs else "the original picture"
         self._say(f"The model {name} failed, {instead} goes on: {_reason(error)}")
 
-    def _climb(self, *, late: bool, now: float) -> None:
+    def _climb(self, lateness: float, now: float) -> None:
         before = self._ladder.level
-        after = self._ladder.observe(late=late, now=now)
+        after = self._ladder.observe(late=lateness > 1, now=now, weight=int(lateness))
         if after == before:
             return
         names = [*self._rungs, "the original picture"]

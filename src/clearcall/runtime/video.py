@@ -17,13 +17,13 @@ from clearcall.media.atomic import atomic_output
 from clearcall.media.colour import to_rgb
 from clearcall.media.encoder import Encoding
 from clearcall.media.remux import RemuxSink
-from clearcall.media.video import VideoSource
+from clearcall.media.video import FrameTime, VideoSource
 from clearcall.runtime.belt import Belt, BeltStopped
 
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
 
-_BELT_BYTES: Final = 64 * 2**20
+_BELT_BYTES: Final = 48 * 2**20
 _MIN_BELT: Final = 2
 _MAX_BELT: Final = 32
 
@@ -55,7 +55,7 @@ class FileResult:
 @dataclass(frozen=True)
 class _Frame:
     rgb: NDArray[Any]
-    original: av.VideoFrame
+    time: FrameTime
 
 
 _Item: TypeAlias = "_Frame | av.Packet[Any]"
@@ -159,7 +159,7 @@ def _sharpen(
             if not isinstance(item, _Frame):
                 sharpened.put(item)
                 continue
-            sharpened.put(_Frame(sharpen(item.rgb), item.original))
+            sharpened.put(_Frame(sharpen(item.rgb), item.time))
             frames += 1
             if on_progress is not None:
                 on_progress(frames, total)
@@ -169,14 +169,14 @@ def _sharpen(
 
 def _decode(source: VideoSource, sink: RemuxSink, decoded: Belt[_Item]) -> None:
     for item in source.read(sink.copied):
-        decoded.put(_Frame(to_rgb(item), item) if isinstance(item, av.VideoFrame) else item)
+        decoded.put(_Frame(to_rgb(item), FrameTime.of(item)) if isinstance(item, av.VideoFrame) else item)
     decoded.finish()
 
 
 def _encode(sink: RemuxSink, sharpened: Belt[_Item]) -> None:
     for item in sharpened:
         if isinstance(item, _Frame):
-            sink.write(item.rgb, item.original)
+            sink.write(item.rgb, item.time)
         else:
             sink.copy(item)
     sink.finish()
@@ -184,5 +184,5 @@ def _encode(sink: RemuxSink, sharpened: Belt[_Item]) -> None:
 
 def _belt_size(source: VideoSource) -> int:
     """As many frames as fit a fixed number of bytes, so that large frames don't need much more memory."""
-    frame_bytes = source.info.width * source.info.height * 3 * 3 // 2
+    frame_bytes = source.info.width * source.info.height * 3
     return max(_MIN_BELT, min(_MAX_BELT, _BELT_BYTES // frame_bytes))

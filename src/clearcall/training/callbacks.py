@@ -14,7 +14,7 @@ from clearcall.evaluation.panels import comparison_panel
 from clearcall.training.module import StudentModule
 from clearcall.training.validation import FixedPair
 
-LARGEST_PANEL_ROWS = 3
+PANEL_ROWS = 3
 
 
 class Curve(pl.Callback):
@@ -57,8 +57,9 @@ class Panels(pl.Callback):
 
     def __init__(self, folder: Path, pairs: list[FixedPair]) -> None:
         self.folder = folder
-        step = max(len(pairs) // LARGEST_PANEL_ROWS, 1)
-        self.pairs = pairs[step // 2 :: step][:LARGEST_PANEL_ROWS]
+        # The pairs stand profile by profile; one step more each time shows another picture, too.
+        places = [(2 * row + 1) * len(pairs) // (2 * PANEL_ROWS) + row for row in range(PANEL_ROWS)]
+        self.pairs = [pairs[place % len(pairs)] for place in places]
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``epoch-NNNN.png``."""

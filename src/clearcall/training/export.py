@@ -124,7 +124,7 @@ def check_parity(student: Student, graph: bytes, windows: Sequence[Window], prec
         ParityError: The difference is beyond the tolerance.
     """
     expected = [sharpen(student, window[0]) for window in windows]
-    engine = OpenVINOEngine(graph, exact=True)
+    engine = OpenVINOEngine(graph)
     found = [engine.infer(np.ascontiguousarray(window[0]), 1.0) for window in windows]
     parity = _compare(expected, found, windows)
     _refuse(parity, precision, "OpenVINO")

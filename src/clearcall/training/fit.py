@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -63,7 +65,7 @@ def train_student(
         run: Folder for checkpoints, curve, panels and TensorBoard logs.
         validation: Folder of sharp pictures to track SSIM on; without it some of ``data`` are held out.
         resume: Continue from the run's last checkpoint.
-        max_time: Stop cleanly after this much time, as ``DD:HH:MM:SS``.
+        max_time: Stop cleanly after the epoch in which this much time is up, as ``DD:HH:MM:SS``.
         bar: Draw Lightning's progress bar.
 
     Raises:
@@ -73,6 +75,7 @@ def train_student(
     """
     paths = RunPaths(run)
     last = paths.checkpoints / LAST
+    _silence_lightning()
     _check_run(paths, last, resume)
     pl.seed_everything(recipe.training.seed, verbose=False)
     source, pairs = _open_data(recipe, data, validation)
@@ -89,6 +92,12 @@ def train_student(
             weights_only=True,
         )
     return paths.checkpoints / "best.ckpt"
+
+
+def _silence_lightning() -> None:
+    """Leave out what Lightning says about hardware and services nobody asked for."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
 
 
 def _check_run(paths: RunPaths, last: Path, resume: bool) -> None:
@@ -143,11 +152,13 @@ def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], max_time: 
             enable_version_counter=False,
         ),
     ]
+    if max_time is not None:
+        # At the end of an epoch, where resuming gives what an unbroken run gives.
+        callbacks.append(Timer(max_time, interval="epoch"))
     if config.ema_decay:
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     return pl.Trainer(
         max_epochs=config.epochs,
-        max_time=max_time,
         precision=config.precision,
         gradient_clip_val=config.gradient_clip,
         callbacks=callbacks,

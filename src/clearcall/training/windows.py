@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.degrade import Profile, degrade_picture, get_profile
-from clearcall.degrade.sampling import random_profile
+from clearcall.degrade.sampling import DEFAULT_MIX, random_profile
 from clearcall.training.pairs import Pair, read_frame, read_pair
 
 Window = NDArray[np.uint8]
@@ -93,7 +93,8 @@ class DegradedWindows:
     def _key(self, item: int) -> str:
         picture = self.pictures[item % len(self.pictures)]
         stat = picture.stat()
-        parts = (CACHE_VERSION, picture.name, stat.st_size, self.size, self.degradation, self.seed, item)
+        link = DEFAULT_MIX if self.degradation == "random" else get_profile(self.degradation)
+        parts = (CACHE_VERSION, picture.name, stat.st_size, self.size, repr(link), self.seed, item)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
     def _make(self, item: int) -> Window:

@@ -33,6 +33,8 @@ from clearcall.web.transport import bound_decoding, divert_packets
 
 _log: Final = logging.getLogger("clearcall.web")
 _TICK_SECONDS: Final = 1.0
+_THREADS: Final = 1
+"""Threads that sharpen a session's frame: several wait for each other, and on a busy computer for most of the time."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Session:
             self._loop.call_soon_threadsafe(call, value)
 
     def _load(self, name: str) -> Sharpener:
-        return load(self._settings.models[name])
+        return load(self._settings.models[name], threads=_THREADS)
 
     def _rungs(self, name: str) -> list[str]:
         return [name, *lighter_models(self._settings.models[name])[1:]]
