@@ -13,6 +13,7 @@ const page = self as unknown as {
 let engine: Engine | null = null;
 let settings: Settings = { strength: 1, minRate: 0 };
 let ladder = new Ladder();
+let passing = false;
 let warmSize = "";
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
@@ -29,7 +30,7 @@ const calls: { [Name in keyof Calls]: (argument: never) => Promise<ReturnType<Ca
   load: (options: Parameters<Calls["load"]>[0]) => inTurn(() => load(options)),
   set: async (changed: Settings) => {
     settings = changed;
-    if (!changed.minRate) ladder = new Ladder();
+    if (!changed.minRate) startAgain();
   },
   sharpen: (frame: ImageBitmap) => inTurn(() => sharpenBitmap(frame)),
   connect: async (streams: Streams) => void pump(streams),
@@ -39,7 +40,7 @@ async function load({ model, models, runtime, backend }: Parameters<Calls["load"
   const loaded = await loadOn(backend, (chosen) => Engine.load(model, models, runtime, chosen));
   await engine?.release();
   engine = loaded;
-  ladder = new Ladder();
+  startAgain();
   return { backend: engine.backend, threads: engine.threads };
 }
 
@@ -132,7 +133,14 @@ function nextTask(): Promise<void> {
   });
 }
 
-function tell(passing: boolean, message: string): void {
+/** Forget that frames were late. */
+function startAgain(): void {
+  ladder = new Ladder();
+  if (passing) tell(false, "Sharpening is back.");
+}
+
+function tell(now: boolean, message: string): void {
+  passing = now;
   page.postMessage({ notice: "passing", passing, message });
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import av
@@ -101,7 +102,7 @@ def test_full_screen(open_page: Open, portrait: Portrait) -> None:
     page = open_page()
     drop(page, portrait[0])
     page.click("#full-screen")
-    page.wait_for_function("document.fullscreenElement?.id === 'stage'")
+    expect(page.locator("#stage:fullscreen")).to_be_attached()
     page.keyboard.press("Escape")
 
 
@@ -166,6 +167,23 @@ def test_a_video_plays_pauses_and_is_recorded(open_page: Open, clip: Path, tmp_p
     expect(page.locator("#pause")).to_have_text("Play")
     drop(page, clip)
     wait_until_changed(page, shown(page)[1])
+
+
+def test_a_file_is_dropped_on_the_page(open_page: Open, portrait: Portrait) -> None:
+    path, frame = portrait
+    page = open_page()
+    files = page.evaluate_handle(
+        """async (address) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([await (await fetch(address)).blob()], "dropped.png", { type: "image/png" }));
+  return transfer;
+}""",
+        f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}",
+    )
+    page.dispatch_event("#stage", "drop", {"dataTransfer": files})
+    expect(page.locator("#news")).to_have_text("dropped.png")
+    expect(page.locator("#stage[data-shown]")).to_be_attached()
+    assert np.array_equal(shown(page)[0], frame)
 
 
 def test_a_file_that_is_neither_is_refused_in_words(open_page: Open, tmp_path: Path) -> None:
