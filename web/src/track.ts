@@ -180,7 +180,9 @@ export function onVideoFrames(
   const take = async (): Promise<void> => {
     busy = true;
     try {
-      await work(await createImageBitmap(video));
+      const frame = await createImageBitmap(video).catch(() => null);
+      if (frame) await work(frame);
+      else meter.drop(1); // the video had no picture at that moment
     } catch (error) {
       if (open) console.warn(`clearcall: a frame was left out (${messageOf(error)})`);
     }
