@@ -3,13 +3,23 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint check wheel clean
+PAGE := src/clearcall/web/static/index.html
+PAGE_SOURCES := $(shell find web/src web/public -type f) web/build.mjs web/package-lock.json
+
+.PHONY: demo test test-web lint check web wheel clean
 
 demo: $(VENV)/.runtime
 	$(VENV)/bin/clearcall demo --force
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev test-web
 	$(VENV)/bin/python -m pytest
+
+test-web: $(PAGE)
+	cd web && npm run --silent check && npm test --silent
+	@command -v chromium >/dev/null || \
+		{ echo "The tests of the page need Chromium: apt-get install chromium"; exit 1; }
+
+web: $(PAGE)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -18,7 +28,7 @@ lint: $(VENV)/.dev
 
 check: lint test
 
-wheel: $(VENV)/.dev
+wheel: $(VENV)/.dev $(PAGE)
 	$(VENV)/bin/python -m build --wheel
 
 $(VENV)/bin/python:
@@ -36,5 +46,14 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[train,dev]'
 	@touch $@ $(VENV)/.runtime
 
+$(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
+	cd web && npm run --silent build
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "The page needs npm: install Node.js 20 or newer"; exit 1; }
+	cd web && npm ci --silent
+	@touch $@
+
 clean:
+	rm -rf src/clearcall/web/static web/node_modules web/build tests/live/page/screenshots
 	rm -rf $(VENV) dist build clearcall-demo .pytest_cache .ruff_cache

@@ -17,8 +17,9 @@ LAYERS = [
     {"evaluation"},
     {"bundle"},
     {"runtime"},
+    {"web"},
     {"training"},
-    {"demo"},
+    {"demo", "doctor"},
     {"cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}

@@ -10,7 +10,10 @@ import typer
 from clearcall import __version__
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
+from clearcall.cli.doctor import doctor
 from clearcall.cli.evaluate import evaluate
+from clearcall.cli.live import live
+from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
@@ -43,11 +46,14 @@ def clearcall(
 
 
 app.command()(sharpen)
+app.command()(serve)
 app.command()(degrade)
 app.command()(evaluate)
 app.command()(demo)
 app.command()(train)
 app.command()(export)
+app.command()(live)
+app.command()(doctor)
 
 
 def main() -> None:

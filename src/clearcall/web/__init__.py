@@ -1,0 +1,1 @@
+"""The server behind ``clearcall serve``: the page and its models, and WebRTC sessions that it sharpens."""

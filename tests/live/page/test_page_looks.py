@@ -1,0 +1,40 @@
+"""The page for everyone: axe-core finds nothing, in light and dark, on a desk and on a phone; screenshots are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import SCREENSHOTS, Open
+from playwright.sync_api import Page, expect
+
+AXE = Path(__file__).parents[3] / "web/node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+
+
+def problems_of(page: Page) -> list[str]:
+    """What axe-core finds; it is put in past the page's content policy."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    result = page.evaluate("(rules) => axe.run({ runOnly: rules })", RULES)
+    return [f"{issue['id']}: {node['html']}" for issue in result["violations"] for node in issue["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_accessible(open_page: Open, portrait: tuple[Path, object], viewport: dict[str, int], scheme: str) -> None:
+    page = open_page(viewport=viewport, color_scheme=scheme)
+    assert problems_of(page) == []
+    page.set_input_files("#file", portrait[0])
+    expect(page.locator("#figure-state")).to_have_text("sharpening")
+    assert problems_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{'phone' if viewport is PHONE else 'desk'}-{scheme}.png", full_page=True)
+
+
+def test_it_says_that_nothing_leaves(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator("header")).to_contain_text("Nothing leaves this computer")
+    assert page.evaluate("crossOriginIsolated")
+    expect(page.locator("#news")).to_contain_text("WebAssembly, ")

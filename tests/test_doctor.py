@@ -1,0 +1,151 @@
+"""``clearcall doctor``: every door, found or missing, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import clearcall
+from clearcall import doctor
+from clearcall.cli.app import app
+from clearcall.doctor import State
+from clearcall.errors import BundleError, OutputError
+from clearcall.runtime import camera, display
+
+DOORS = {
+    "model",
+    "GPU",
+    "codecs",
+    "camera",
+    "screen capture",
+    "preview window",
+    "virtual camera: extra",
+    "virtual camera: device",
+    "web server",
+    "browser page",
+    "WebRTC",
+    "training",
+}
+
+
+@pytest.fixture
+def loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Linux with v4l2loopback loaded, one device of it, and a real camera."""
+    (tmp_path / "module/parameters").mkdir(parents=True)
+    (tmp_path / "module/parameters/exclusive_caps").write_text("Y,N,N\n")
+    (tmp_path / "sys").mkdir()
+    for name, bus in (("video0", "pci0000:00"), ("video10", "virtual")):
+        device = tmp_path / "devices" / bus / name
+        device.mkdir(parents=True)
+        (tmp_path / "sys" / name).symlink_to(device)
+    monkeypatch.setattr(doctor, "_SYSTEM", "linux")
+    monkeypatch.setattr(doctor, "_LOOPBACK", tmp_path / "module")
+    monkeypatch.setattr(doctor, "_VIDEO_DEVICES", tmp_path / "sys")
+    return tmp_path
+
+
+def test_every_door_is_looked_at_and_what_is_missing_has_a_remedy():
+    findings = doctor.examine()
+    assert {finding.door for finding in findings} == DOORS
+    assert all(finding.remedy for finding in findings if finding.state is not State.WORKS)
+    assert [finding.door for finding in findings if finding.is_core] == ["model"]
+
+
+def test_json_and_table_say_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    as_json = CliRunner().invoke(app, ["doctor", "--json"])
+    table = CliRunner().invoke(app, ["doctor"])
+    assert (as_json.exit_code, table.exit_code) == (0, 0)
+    for finding in json.loads(as_json.stdout):
+        assert re.search(rf"^{finding['door']} +{finding['state']} ", table.stdout, re.MULTILINE)
+        assert finding["remedy"] in table.stdout
+
+
+def test_a_model_that_does_not_load_is_the_only_failure(monkeypatch: pytest.MonkeyPatch):
+    def broken() -> None:
+        raise BundleError("The bundle is damaged; install clearcall again.")
+
+    monkeypatch.setattr(clearcall, "load", broken)
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)[0]["state"] == "broken"
+
+
+def test_a_loopback_device_is_found(loopback: Path):
+    finding = doctor._virtual_camera_device()
+    assert (finding.state, finding.seen) == (State.WORKS, "/dev/video10")
+
+
+def test_a_loopback_without_exclusive_caps_is_not_enough(loopback: Path):
+    (loopback / "module/parameters/exclusive_caps").write_text("N,N\n")
+    finding = doctor._virtual_camera_device()
+    assert finding.state is State.BROKEN
+    assert "exclusive_caps=1" in finding.remedy
+
+
+def test_a_loopback_module_without_devices(loopback: Path):
+    (loopback / "sys/video10").unlink()
+    finding = doctor._virtual_camera_device()
+    assert (finding.state, finding.seen) == (State.MISSING, "v4l2loopback has no device")
+
+
+def test_no_loopback_module(loopback: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "_LOOPBACK", loopback / "absent")
+    assert "sudo modprobe v4l2loopback" in doctor._virtual_camera_device().remedy
+
+
+def test_cameras(loopback: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(camera, "list_cameras", lambda: ["/dev/video0", "/dev/video10"])
+    monkeypatch.setattr(os, "access", lambda name, mode: True)
+    assert (doctor._camera().state, doctor._camera().seen) == (State.WORKS, "/dev/video0")
+    monkeypatch.setattr(os, "access", lambda name, mode: False)
+    assert doctor._camera().state is State.BROKEN
+    assert "usermod -aG video" in doctor._camera().remedy
+    monkeypatch.setattr(camera, "list_cameras", lambda: ["/dev/video10"])
+    assert doctor._camera().seen == "no camera device"
+
+
+def test_screens(loopback: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
+    monkeypatch.setenv("DISPLAY", ":1")
+    assert doctor._screen().state is State.WORKS
+    monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
+    assert "Wayland" in doctor._screen().seen
+    monkeypatch.delenv("DISPLAY")
+    assert "DISPLAY" in doctor._screen().seen
+
+
+def test_a_window_that_does_not_open_has_its_reason_and_remedy(monkeypatch: pytest.MonkeyPatch):
+    def refuse() -> None:
+        raise OutputError("There is no display; start this in a desktop session.")
+
+    monkeypatch.setattr(display, "PreviewWindow", refuse)
+    finding = doctor._window()
+    assert (finding.seen, finding.remedy) == ("There is no display", "start this in a desktop session")
+
+
+def test_missing_extras_name_their_command():
+    finding = doctor._extra("door", ("json", "absent_package"), "some")
+    assert (finding.state, finding.seen) == (State.MISSING, "absent_package not installed")
+    assert finding.remedy == "pip install 'clearcall[some]'"
+
+
+def test_the_page_is_looked_for_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor.resources, "files", lambda _: tmp_path)
+    assert doctor._page().state is State.MISSING
+    page = tmp_path / "web" / "static" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<html>")
+    assert doctor._page().state is State.WORKS
+
+
+def test_codecs_that_pyav_lacks_are_named(monkeypatch: pytest.MonkeyPatch):
+    import av
+
+    monkeypatch.setattr(av, "codecs_available", {"libx264"})
+    assert doctor._codecs().seen == "PyAV can't write H.265, VP8, VP9, AV1"

@@ -1,0 +1,83 @@
+import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
+import { messageOf, ClearcallError } from "./errors";
+import { readCard, readGraph, type Card, type Precision } from "./models";
+import { blendRgb, packRgb, roundUp } from "./pixels";
+import type { Backend } from "./protocol";
+
+type Runtime = typeof import("onnxruntime-web");
+
+const MOST_THREADS = 4;
+const PRECISIONS: Record<Backend, Precision> = { wasm: "int8", webgpu: "float32" };
+
+/** Runs a bundle's graph on the pixels of a canvas. */
+export class Engine {
+  #rgb = new Uint8Array();
+
+  private constructor(
+    readonly backend: Backend,
+    readonly threads: number,
+    readonly card: Card,
+    private readonly runtime: Runtime,
+    private readonly session: InferenceSession,
+  ) {}
+
+  /**
+   * Load a model.
+   *
+   * @param models Address of the models, `runtime` that of ONNX Runtime's WebAssembly; both end with a slash.
+   */
+  static async load(model: string, models: string, runtime: string, backend: Backend): Promise<Engine> {
+    const card = await readCard(models, model);
+    const graph = await readGraph(models, card, PRECISIONS[backend]);
+    const ort = await loadRuntime(backend, runtime);
+    const threads = ort.env.wasm.numThreads ?? 1;
+    try {
+      const settings = { executionProviders: [backend], logSeverityLevel: 3 } as const;
+      const session = await ort.InferenceSession.create(graph, settings);
+      return new Engine(backend, threads, card, ort, session);
+    } catch (error) {
+      throw new ClearcallError(`The model ${model} can't be started (${messageOf(error)}).`);
+    }
+  }
+
+  /** Sharpen pixels in place. */
+  async sharpen(image: ImageData, strength: number): Promise<void> {
+    const { width, height, data } = image;
+    const { multiple_of: multiple } = this.card;
+    const [columns, rows] = [roundUp(width, multiple), roundUp(height, multiple)];
+    const size = columns * rows * 3;
+    if (this.#rgb.length !== size) this.#rgb = new Uint8Array(size);
+    packRgb(data, width, height, multiple, this.#rgb);
+    const frame = new this.runtime.Tensor("uint8", this.#rgb, [1, rows, columns, 3]);
+    const { sharp } = await this.session.run({ frame });
+    blendRgb(data, width, height, (sharp as TypedTensor<"uint8">).data, columns, strength);
+    (sharp as Tensor).dispose();
+  }
+
+  /** Give its memory back. */
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+async function loadRuntime(backend: Backend, base: string): Promise<Runtime> {
+  const ort: Runtime =
+    backend === "webgpu" ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/wasm");
+  ort.env.wasm.wasmPaths = base;
+  ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
+  ort.env.logLevel = "error";
+  return ort;
+}
+
+interface Adapter {
+  isFallbackAdapter?: boolean;
+  info?: { isFallbackAdapter?: boolean };
+}
+
+/** Whether WebGPU can be used: a graphics card, not one in software, and WebAssembly that can wait for it. */
+export async function hasWebGpu(): Promise<boolean> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
+  if (!gpu || !("Suspending" in WebAssembly)) return false;
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  return adapter !== null && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
+}

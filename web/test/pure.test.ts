@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { framesMissing, Meter } from "../src/figures.ts";
+import { Ladder } from "../src/ladder.ts";
+import { blendRgb, packRgb, roundUp } from "../src/pixels.ts";
+import { hasSimd } from "../src/support.ts";
+import { sentSize } from "../src/page/link.ts";
+import { cameraProblem } from "../src/page/sources.ts";
+import { sharpName } from "../src/page/save.ts";
+
+test("sides grow to a multiple", () => {
+  assert.deepEqual([roundUp(5, 2), roundUp(6, 2), roundUp(1, 4)], [6, 6, 4]);
+});
+
+test("packing drops alpha and repeats the right and lower edge", () => {
+  const rgba = Uint8ClampedArray.from([1, 2, 3, 255, 4, 5, 6, 255, 7, 8, 9, 255]);
+  const rgb = new Uint8Array(4 * 2 * 3);
+  packRgb(rgba, 3, 1, 2, rgb);
+  const row = [1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 8, 9];
+  assert.deepEqual([...rgb], [...row, ...row]);
+});
+
+test("blending: 1 takes the output, between mixes, above exaggerates and clamps", () => {
+  const blend = (strength: number) => {
+    const rgba = Uint8ClampedArray.from([100, 100, 200, 0]);
+    blendRgb(rgba, 1, 1, Uint8Array.from([110, 91, 240, 0, 0, 0]), 2, strength);
+    return [...rgba];
+  };
+  assert.deepEqual(blend(1), [110, 91, 240, 255]);
+  assert.deepEqual(blend(0.5), [105, 96, 220, 255], "95.5 rounds to the even 96");
+  assert.deepEqual(blend(2), [120, 82, 255, 255]);
+});
+
+test("what is packed and blended at 1 comes back", () => {
+  const [width, height] = [7, 5];
+  const rgba = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : (i * 37) % 256));
+  const rgb = new Uint8Array(8 * 6 * 3);
+  packRgb(rgba, width, height, 2, rgb);
+  const back = new Uint8ClampedArray(rgba.length);
+  blendRgb(back, width, height, rgb, 8, 1);
+  assert.deepEqual(back, rgba);
+});
+
+test("ten late frames in a row give up; five quiet seconds later it tries again", () => {
+  const ladder = new Ladder();
+  const changes = Array.from({ length: 10 }, (_, i) => ladder.observe(true, i * 100));
+  assert.deepEqual(changes, [...Array<boolean>(9).fill(false), true]);
+  assert.equal(ladder.observe(false, 5_800), false);
+  assert.equal(ladder.observe(false, 5_900), true);
+  assert.equal(ladder.passing, false);
+});
+
+test("a relapse doubles the quiet spell", () => {
+  const ladder = new Ladder();
+  let now = 0;
+  const giveUp = () => {
+    while (!ladder.passing) ladder.observe(true, (now += 100));
+    const since = now;
+    while (ladder.passing) ladder.observe(false, (now += 100));
+    return now - since;
+  };
+  assert.deepEqual([giveUp(), giveUp(), giveUp()], [5_000, 10_000, 20_000]);
+});
+
+test("a late frame now and then is no reason to give up", () => {
+  const ladder = new Ladder();
+  for (let i = 0; i < 1_000; i++) ladder.observe(i % 4 === 0, i * 33);
+  assert.equal(ladder.passing, false);
+});
+
+test("the meter tells rate, median time, and forgets what is old", () => {
+  const meter = new Meter();
+  for (let i = 0; i <= 20; i++) meter.frame(i * 50, i === 20 ? 900 : 10, 640, 360);
+  meter.drop(2);
+  const figures = meter.read(1_000);
+  assert.deepEqual(figures, { frames: 21, dropped: 2, fps: 20, milliseconds: 10, width: 640, height: 360 });
+  assert.equal(meter.read(10_000).fps, 0);
+});
+
+test("missing frames are counted from time stamps", () => {
+  assert.equal(framesMissing(null, 33_333, 33_333), 0);
+  assert.equal(framesMissing(0, 33_333, 33_333), 0);
+  assert.equal(framesMissing(0, 100_000, 33_333), 2);
+  assert.equal(framesMissing(0, 100_000, 0), 0, "the rate isn't known");
+});
+
+test("SIMD is found in Node", () => assert.equal(hasSimd(), true));
+
+test("what is sent is never larger, and its sides are even", () => {
+  assert.deepEqual(sentSize(1280, 720, 360), [640, 360]);
+  assert.deepEqual(sentSize(251, 181, 540), [252, 182]);
+  assert.deepEqual(sentSize(333, 181, 90), [166, 90]);
+});
+
+test("camera problems say how to mend them", () => {
+  for (const name of ["NotFoundError", "NotAllowedError", "NotReadableError", "Unheard"]) {
+    assert.match(cameraProblem(Object.assign(new Error("x"), { name })), /^The camera .*try again|^No camera .*try again/);
+  }
+});
+
+test("names of saved files", () => {
+  assert.equal(sharpName("call.of friday.mp4", "png"), "call.of-friday-sharp.png");
+  assert.equal(sharpName("", "webm"), "clearcall-sharp.webm");
+});
