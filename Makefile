@@ -6,7 +6,14 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 PAGE := src/clearcall/web/static/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f) web/build.mjs web/package-lock.json
 
-.PHONY: demo test test-web lint check web wheel clean
+.PHONY: demo test test-web lint check web wheel clean chromium npm
+
+# A program that the tests of the page need: there already, or from Debian's packages where we may install them.
+define debian
+@command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	echo "Installing $(3) for the page ..." && apt-get -qq update && apt-get -qq install -y $(2) >/dev/null; } || \
+	{ echo "The page and its tests need $(3): please install it (Debian: apt-get install $(2))"; exit 1; }
+endef
 
 demo: $(VENV)/.runtime
 	$(VENV)/bin/clearcall demo --force
@@ -14,10 +21,11 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev test-web
 	$(VENV)/bin/python -m pytest
 
-test-web: $(PAGE)
+test-web: $(PAGE) chromium
 	cd web && npm run --silent check && npm test --silent
-	@command -v chromium >/dev/null || \
-		{ echo "The tests of the page need Chromium: apt-get install chromium"; exit 1; }
+
+chromium: ; $(call debian,chromium,chromium,Chromium)
+npm: ; $(call debian,npm,npm,Node.js 20 or newer with npm)
 
 web: $(PAGE)
 
@@ -49,8 +57,7 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 $(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
 	cd web && npm run --silent build
 
-web/node_modules/.installed: web/package.json web/package-lock.json
-	@command -v npm >/dev/null || { echo "The page needs npm: install Node.js 20 or newer"; exit 1; }
+web/node_modules/.installed: web/package.json web/package-lock.json | npm
 	cd web && npm ci --silent
 	@touch $@
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +10,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PAGE = Path("src/clearcall/web/static")
-WITHOUT_PAGE = "CLEARCALL_WITHOUT_PAGE"
+WITHOUT_NPM = (
+    "The page of clearcall serve is left out: npm builds it and is not installed. "
+    "For a wheel with the page install Node.js 20 or newer and build again."
+)
 
 
 class PageBuildHook(BuildHookInterface[Any]):
@@ -20,13 +22,11 @@ class PageBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before files are gathered."""
         root = Path(self.root)
-        if version == "editable" or (root / PAGE / "index.html").is_file() or os.environ.get(WITHOUT_PAGE):
+        if version == "editable" or (root / PAGE / "index.html").is_file():
             return
         npm = shutil.which("npm")
         if npm is None:
-            raise SystemExit(
-                "The page in the browser is built by npm, which is not installed: install Node.js 20 or newer, "
-                f"or set {WITHOUT_PAGE}=1 to do without the page."
-            )
+            self.app.display_warning(WITHOUT_NPM)
+            return
         for command in (["ci"], ["run", "build"]):
             subprocess.run([npm, *command], cwd=root / "web", check=True)

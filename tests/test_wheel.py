@@ -50,6 +50,7 @@ def test_it_holds_the_package_with_its_models_and_nothing_else(wheel):
     assert "clearcall/bundles/small/card.json" in names
     assert "clearcall/bundles/small/small.int8.onnx" in names
     assert "clearcall/py.typed" in names
+    assert "clearcall/web/static/index.html" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"clearcall"}
 
 

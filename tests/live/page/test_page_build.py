@@ -45,16 +45,16 @@ def test_a_page_that_is_there_is_taken(commands: list[list[str]], tmp_path: Path
     assert commands == []
 
 
-def test_an_editable_install_and_a_wish_do_without(
-    commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_editable_install_does_without(commands: list[list[str]], tmp_path: Path) -> None:
     build(tmp_path, "editable")
-    monkeypatch.setenv("CLEARCALL_WITHOUT_PAGE", "1")
-    build(tmp_path)
     assert commands == []
 
 
-def test_no_npm_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm_the_wheel_has_no_page_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(SystemExit, match=r"install Node\.js 20 or newer, or set CLEARCALL_WITHOUT_PAGE=1"):
-        build(tmp_path)
+    build(tmp_path)
+    said = "".join(capfd.readouterr())
+    assert "page of clearcall serve is left out" in said
+    assert "install Node.js 20 or newer" in said

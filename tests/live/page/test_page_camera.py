@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from canvas import best_match, shown
-from conftest import CHROMIUM_FLAGS, SLOW_MS, Open
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 from clearcall.evaluation.metrics import ssim
 from clearcall.frame import Frame
+from conftest import CHROMIUM_FLAGS, SLOW_MS, Open
 
 
 def start_camera(page: Page, state: str = "sharpening") -> None:

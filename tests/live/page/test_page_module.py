@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from canvas import best_match, mean_difference, pixels
-from conftest import CHROMIUM_FLAGS, Open
 from playwright.sync_api import Page, Playwright
 from test_page_camera import CRASHING
 
 from clearcall import load
 from clearcall.evaluation.metrics import ssim
 from clearcall.frame import Frame
+from conftest import CHROMIUM_FLAGS, Open
 
 BLANK = "/models/index.json"
 """A page of the same server without a program of its own."""

@@ -9,12 +9,12 @@ import av
 import numpy as np
 import pytest
 from canvas import mean_difference, shown
-from conftest import Open
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 import clearcall
 from clearcall.frame import Frame
+from conftest import Open
 
 Portrait = tuple[Path, Frame]
 
