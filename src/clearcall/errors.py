@@ -67,6 +67,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"This needs {module}, which is not installed ({error}); install it with: "
-            f"pip install 'clearcall[{extra}]'"
+            f"This needs {module}, which is not installed ({error}); install it with: pip install 'clearcall[{extra}]'"
         ) from error
