@@ -267,3 +267,17 @@ def test_real_model_gives_what_sharpen_gives() -> None:
 def test_ladder_of_bundled_models_starts_with_the_one_asked_for() -> None:
     assert lighter_models("small")[0] == "small"
     assert lighter_models("no such model") == ["no such model"]
+
+
+def test_models_load_in_many_threads_at_once() -> None:
+    frame = np.zeros((16, 16, 3), np.uint8)
+    shapes: list[tuple[int, ...]] = []
+    threads = [
+        threading.Thread(target=lambda: shapes.append(clearcall.load("small", threads=1).sharpen(frame).shape))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE * 3)
+    assert shapes == [frame.shape] * 4

@@ -20,6 +20,11 @@ SIZES_KEPT = 4
 """Frame sizes whose compiled graphs are kept; one more evicts the one not used for longest."""
 
 
+_BUILDING = Lock()
+"""Graphs are read, checked and compiled by one thread at a time: OpenVINO and Python wait for each other otherwise
+(seen with three threads that load a model at once)."""
+
+
 class Engine(Protocol):
     """Runs a graph on one frame at a time, from any thread."""
 
@@ -59,13 +64,14 @@ class OpenVINOEngine:
             # CPUs that have bfloat16 would use it between the 8-bit layers: no faster, and off by a level.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        try:
-            self._model = self._core.read_model(graph)
-        except RuntimeError as error:
-            raise BundleError(
-                f"The model's graph can't be read ({str(error).splitlines()[0]}); export it again."
-            ) from error
-        _check_weights(self._model)
+        with _BUILDING:
+            try:
+                self._model = self._core.read_model(graph)
+            except RuntimeError as error:
+                raise BundleError(
+                    f"The model's graph can't be read ({str(error).splitlines()[0]}); export it again."
+                ) from error
+            _check_weights(self._model)
         self._compiled: OrderedDict[tuple[int, int, bool], _Requests] = OrderedDict()
         self._lock = Lock()
 
@@ -88,11 +94,12 @@ class OpenVINOEngine:
         key = (height, width, blended)
         with self._lock:
             if key not in self._compiled:
-                model = self._model.clone()
-                model.reshape({"frame": [1, height, width, 3]})
-                if blended:
-                    _add_strength(model)
-                self._compiled[key] = _Requests(self._core.compile_model(model, "CPU", self._settings))
+                with _BUILDING:
+                    model = self._model.clone()
+                    model.reshape({"frame": [1, height, width, 3]})
+                    if blended:
+                        _add_strength(model)
+                    self._compiled[key] = _Requests(self._core.compile_model(model, "CPU", self._settings))
                 if len(self._compiled) > SIZES_KEPT:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(key)
