@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from clearcall.errors import ClearcallError
+from clearcall.runtime.quiet import load_openvino
 
 _SYSTEM: Final[str] = sys.platform
 _VIDEO_DEVICES: Final = Path("/sys/class/video4linux")
@@ -90,7 +91,7 @@ def _model() -> Finding:
 
 
 def _gpu() -> Finding:
-    import openvino as ov
+    ov = load_openvino()
 
     core = ov.Core()
     names = [str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices if name != "CPU"]

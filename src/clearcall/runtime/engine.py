@@ -12,6 +12,7 @@ import numpy as np
 
 from clearcall.errors import BundleError
 from clearcall.frame import Frame
+from clearcall.runtime.quiet import load_openvino
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -55,7 +56,7 @@ class OpenVINOEngine:
     """
 
     def __init__(self, graph: bytes, *, threads: int | None = None) -> None:
-        import openvino as ov
+        ov = load_openvino()
 
         self._core = ov.Core()
         self._settings: dict[str, object] = {
@@ -115,7 +116,7 @@ class _Requests:
 
     def run(self, inputs: dict[str, Any], output: Frame) -> None:
         """Run the graph; the result is written into ``output``."""
-        import openvino as ov
+        ov = load_openvino()
 
         try:
             request = self._idle.get_nowait()
@@ -136,7 +137,7 @@ def _check_weights(model: ov.Model) -> None:
 
 def _add_strength(model: ov.Model) -> None:
     """Blend the graph's output with its input by a new input, ``strength``."""
-    from openvino import opset13 as ops
+    ops = load_openvino().opset13
 
     strength = ops.parameter([], np.float32, name="strength")
     strength.output(0).set_names({"strength"})
