@@ -1,6 +1,6 @@
 """Peak resident memory and speed of `clearcall sharpen` on 1080p files of different lengths.
 
-python benchmarks/memory.py [--seconds 10 600] [--model small]
+python benchmarks/memory.py [--seconds 10 600] [--rate 30] [--model small]
 
 Each run is a process of its own, so that its peak (the kernel's ru_maxrss) is its own. The clip has sound; ten
 seconds of it are encoded once and repeated packet by packet.
@@ -21,17 +21,17 @@ import av
 import numpy as np
 from skimage import data
 
-WIDTH, HEIGHT, RATE, LOOP_SECONDS = 1920, 1080, 30, 10
+WIDTH, HEIGHT, LOOP_SECONDS = 1920, 1080, 10
 
 
-def encode_loop(path: Path) -> None:
+def encode_loop(path: Path, rate: int) -> None:
     """Ten seconds of a photograph under a slowly moving camera, and a tone."""
     still = np.tile(data.astronaut(), (3, 5, 1))
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", RATE, options={"preset": "veryfast", "crf": "26"})
+        video = container.add_stream("libx264", rate, options={"preset": "veryfast", "crf": "26"})
         video.width, video.height = WIDTH, HEIGHT
         sound = container.add_stream("aac", rate=48000)
-        for index in range(LOOP_SECONDS * RATE):
+        for index in range(LOOP_SECONDS * rate):
             window = np.ascontiguousarray(still[index : index + HEIGHT, index : index + WIDTH])
             container.mux(video.encode(av.VideoFrame.from_ndarray(window, "rgb24")))
         container.mux(video.encode(None))
@@ -71,17 +71,18 @@ def measure(source: Path, target: Path, model: str) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600], help="lengths, in tens of seconds")
+    parser.add_argument("--rate", type=int, default=30, help="frames per second")
     parser.add_argument("--model", default="small")
     arguments = parser.parse_args()
     print("| video | frames | time | frames/s | peak memory |\n| ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         loop = Path(folder, "loop.mp4")
-        encode_loop(loop)
+        encode_loop(loop, arguments.rate)
         for seconds in arguments.seconds:
             source = Path(folder, f"{seconds}.mp4")
             repeat(loop, source, seconds)
             taken, peak = measure(source, Path(folder, f"sharp-{seconds}.mp4"), arguments.model)
-            frames = seconds * RATE
+            frames = seconds * arguments.rate
             print(f"| {seconds} s | {frames} | {taken:.0f} s | {frames / taken:.1f} | {peak:.0f} MiB |", flush=True)
 
 
