@@ -91,9 +91,9 @@ def portrait(tmp_path: Path) -> tuple[Path, Frame]:
     return path, pixels
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """Playwright; its event loop runs in the main thread until the tests of this folder are done."""
+    """Playwright; its event loop runs in the main thread, so it ends with each file."""
     with sync_playwright() as started:
         yield started
 
@@ -106,7 +106,7 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str, camera_file: Path) -> Iterator[Browser]:
     """Chromium whose camera plays the degraded clip; pages must still be allowed to use it."""
     flags = [*CHROMIUM_FLAGS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_file}"]
