@@ -58,7 +58,7 @@ def test_a_mix_of_one_kind():
     [
         {"clean": 0.7, "resized": 0.7},
         {"clean": -0.1},
-        {"codecs": {"av1": 1.0}},
+        {"codecs": {"h264": 1.0}, "qualities": {"vp8": (6, 50)}},
         {"codecs": {}},
         {"coded_scales": {2.0: 0.0}},
         {"frames": (6, 4)},

@@ -39,13 +39,19 @@ class TrainingMix(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clean: Share = 0.12
-    resized: Share = 0.32
+    clean: Share = 0.14
+    resized: Share = 0.3
     resize_scales: dict[float, Weight] = {2.0: 0.84, 1.5: 0.08, 3.0: 0.08}
     resize_down: dict[Kernel, Weight] = {"bicubic": 0.85, "lanczos": 0.05, "area": 0.05, "bilinear": 0.05}
     resize_up: dict[Kernel, Weight] = {"bilinear": 0.8, "bicubic": 0.2}
-    codecs: dict[CodecName, Weight] = {"h264": 0.58, "vp8": 0.17, "vp9": 0.17, "jpeg": 0.08}
-    qualities: dict[CodecName, tuple[int, int]] = {"h264": (18, 38), "vp8": (6, 50), "vp9": (14, 52), "jpeg": (30, 90)}
+    codecs: dict[CodecName, Weight] = {"h264": 0.5, "vp8": 0.15, "vp9": 0.16, "av1": 0.12, "jpeg": 0.07}
+    qualities: dict[CodecName, tuple[int, int]] = {
+        "h264": (18, 38),
+        "vp8": (6, 50),
+        "vp9": (14, 52),
+        "av1": (18, 52),
+        "jpeg": (30, 90),
+    }
     coded_scales: dict[float, Weight] = {1.0: 0.15, 4 / 3: 0.15, 1.5: 0.15, 2.0: 0.4, 3.0: 0.15}
     coded_up: dict[Kernel, Weight] = {"bicubic": 0.75, "bilinear": 0.25}
     frames: tuple[int, int] = (4, 6)
