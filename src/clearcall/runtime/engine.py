@@ -34,6 +34,10 @@ class Engine(Protocol):
         """The hardware in words."""
         ...
 
+    def is_ready(self, height: int, width: int, strength: float) -> bool:
+        """Whether frames of this size are sharpened at once, without compiling the graph first."""
+        ...
+
     def infer(self, frame: Frame, strength: float) -> Frame:
         """Sharpen a frame whose sides the model's ``multiple_of`` divides.
 
@@ -81,6 +85,10 @@ class OpenVINOEngine:
         """The CPU's name."""
         return str(self._core.get_property("CPU", "FULL_DEVICE_NAME"))
 
+    def is_ready(self, height: int, width: int, strength: float) -> bool:
+        """Whether the graph is compiled for this size; see ``Engine.is_ready``."""
+        return (height, width, strength != 1) in self._compiled
+
     def infer(self, frame: Frame, strength: float) -> Frame:
         """Sharpen one frame; see ``Engine.infer``."""
         requests = self._requests(*frame.shape[:2], blended=strength != 1)
@@ -94,17 +102,23 @@ class OpenVINOEngine:
     def _requests(self, height: int, width: int, *, blended: bool) -> _Requests:
         key = (height, width, blended)
         with self._lock:
-            if key not in self._compiled:
-                with _BUILDING:
-                    model = self._model.clone()
-                    model.reshape({"frame": [1, height, width, 3]})
-                    if blended:
-                        _add_strength(model)
-                    self._compiled[key] = _Requests(self._core.compile_model(model, "CPU", self._settings))
-                if len(self._compiled) > SIZES_KEPT:
-                    self._compiled.popitem(last=False)
-            self._compiled.move_to_end(key)
-            return self._compiled[key]
+            if key in self._compiled:
+                self._compiled.move_to_end(key)
+                return self._compiled[key]
+        with _BUILDING:  # frames of other sizes are sharpened meanwhile
+            requests = self._compiled.get(key) or self._compile(*key)
+        with self._lock:
+            self._compiled[key] = requests
+            if len(self._compiled) > SIZES_KEPT:
+                self._compiled.popitem(last=False)
+        return requests
+
+    def _compile(self, height: int, width: int, blended: bool) -> _Requests:
+        model = self._model.clone()
+        model.reshape({"frame": [1, height, width, 3]})
+        if blended:
+            _add_strength(model)
+        return _Requests(self._core.compile_model(model, "CPU", self._settings))
 
 
 class _Requests:
