@@ -37,10 +37,13 @@ interface TrackProcessors {
   MediaStreamTrackProcessor: new (init: { track: MediaStreamTrack; maxBufferSize: number }) => {
     readable: ReadableStream<VideoFrame>;
   };
-  MediaStreamTrackGenerator: new (init: { kind: "video" }) => MediaStreamTrack & {
-    writable: WritableStream<VideoFrame>;
-  };
+  MediaStreamTrackGenerator: TrackGenerator;
 }
+
+/** Chromium's way to make a track of video frames. */
+export type TrackGenerator = new (init: { kind: "video" }) => MediaStreamTrack & {
+  writable: WritableStream<VideoFrame>;
+};
 
 /**
  * Sharpen a video track.

@@ -4,7 +4,7 @@ import { framesMissing, Meter } from "../src/figures.ts";
 import type { Engine } from "../src/engine.ts";
 import { Ladder } from "../src/ladder.ts";
 import { ladderOf, type Card } from "../src/models.ts";
-import { blendRgb, packRgb, roundUp } from "../src/pixels.ts";
+import { blendRgb, packRgb, rgbaToI420, roundUp } from "../src/pixels.ts";
 import { Shelf } from "../src/shelf.ts";
 import { hasSimd } from "../src/support.ts";
 import { sentSize } from "../src/page/link.ts";
@@ -43,6 +43,19 @@ test("what is packed and blended at 1 comes back", () => {
   const back = new Uint8ClampedArray(rgba.length);
   blendRgb(back, width, height, rgb, 8, 1);
   assert.deepEqual(back, rgba);
+});
+
+test("planes are BT.601, 16 to 235; chroma is the mean of four pixels", () => {
+  const colours = { white: [255, 255, 255], black: [0, 0, 0], red: [255, 0, 0], green: [0, 255, 0], blue: [0, 0, 255] };
+  const planes = (...pixels: number[][]) =>
+    [...rgbaToI420(Uint8ClampedArray.from(pixels.flatMap((rgb) => [...rgb, 255])), 2, 2)];
+  const flat = (rgb: number[]) => planes(rgb, rgb, rgb, rgb).slice(3);
+  assert.deepEqual(flat(colours.white), [235, 128, 128]);
+  assert.deepEqual(flat(colours.black), [16, 128, 128]);
+  assert.deepEqual(flat(colours.red), [82, 90, 240]);
+  assert.deepEqual(flat(colours.green), [145, 54, 34]);
+  assert.deepEqual(flat(colours.blue), [41, 240, 110]);
+  assert.deepEqual(planes(colours.red, colours.blue, colours.red, colours.blue), [82, 41, 82, 41, 165, 175]);
 });
 
 test("ten late frames in a row step down; five quiet seconds later it tries again", () => {

@@ -3,6 +3,7 @@ import { Meter } from "../figures";
 import { Refused, RemoteSharpener, type RemoteOptions, type RemoteStats } from "../remote";
 import { onVideoFrames } from "../track";
 import { SentFrames } from "./match";
+import { makeOutgoing } from "./outgoing";
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 8_000;
@@ -22,9 +23,8 @@ export interface Listener {
 export class ServerWay {
   /** Milliseconds from sending a frame until it is back, smoothed; 0 while not known. */
   delay = 0;
-  #canvas = document.createElement("canvas");
-  #context = this.#canvas.getContext("2d", { alpha: false })!;
-  #track: CanvasCaptureMediaStreamTrack | null = null;
+  #outgoing = makeOutgoing();
+  #called = false;
   #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   #sent = new SentFrames();
   #call: RemoteSharpener | null = null;
@@ -53,14 +53,8 @@ export class ServerWay {
 
   /** Send a frame, which is this object's from now on; the first makes the call. */
   send(frame: ImageBitmap): void {
-    const { width, height } = frame;
-    if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
-    this.#context.drawImage(frame, 0, 0);
-    if (!this.#track) {
-      this.#track = this.#canvas.captureStream(0).getVideoTracks()[0] as CanvasCaptureMediaStreamTrack;
-      void this.#dial();
-    }
-    this.#track.requestFrame();
+    this.#outgoing.send(frame);
+    if (!this.#called) void this.#dial();
     const now = performance.now();
     if (now - this.#returned > SILENCE_MS) this.listener.show(frame, null);
     this.#sent.keep(frame, now);
@@ -77,14 +71,15 @@ export class ServerWay {
     clearTimeout(this.#timer);
     this.#stop();
     this.#call?.close();
-    this.#track?.stop();
+    this.#outgoing.track.stop();
     this.#video.srcObject = null;
     this.#sent.clear();
   }
 
   async #dial(): Promise<void> {
+    this.#called = true;
     try {
-      const call = await RemoteSharpener.connect(this.#track!, this.options);
+      const call = await RemoteSharpener.connect(this.#outgoing.track, this.options);
       if (!this.#open) return call.close();
       this.#use(call);
     } catch (error) {
