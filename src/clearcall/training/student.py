@@ -175,9 +175,13 @@ class Student(nn.Module):
         """Parameters at inference, after collapsing."""
         return sum(parameter.numel() for parameter in self.collapsed().parameters())
 
+    def seen(self, degraded: Tensor) -> Tensor:
+        """What the first convolution is given of (N, 3, H, W): all of it, or its luma."""
+        return degraded if self.config.colour == "rgb" else (degraded * self.luma).sum(1, keepdim=True)
+
     def correction(self, degraded: Tensor) -> Tensor:
         """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
-        features = degraded if self.config.colour == "rgb" else (degraded * self.luma).sum(1, keepdim=True)
+        features = self.seen(degraded)
         for layer in self.layers[:-1]:
             features = functional.relu(layer(features))
         corrected: Tensor = self.layers[-1](features)
