@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
-def sharpen(
+def sharpen(  # noqa: PLR0913, PLR0917 - each is an option of the command
     sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Pictures, videos or folders of them.")],
     target: Annotated[
         Path, typer.Option("--output", "-o", metavar="DST", help="A file, or a folder for several files.")
@@ -35,6 +35,9 @@ def sharpen(
     preset: Annotated[
         str | None, typer.Option(help="The encoder's speed against size, as in veryfast or slow (av1, vp9: a number).")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, directml, coreml, onnxruntime, or auto: the fastest, measured once.")
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Sharpen pictures, videos and whole folders; sound, subtitles, times and metadata stay as they are."""
@@ -47,7 +50,7 @@ def sharpen(
     outcomes = []
     for outcome in sharpen_files(
         work,
-        clearcall.load(model),
+        clearcall.load(model, device=device),
         strength=strength,
         encoding=Encoding(codec, crf, preset),
         force=force,
