@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from clearcall.benchmark.limits import Limits, measure_limits
+from clearcall.benchmark.start import measure_start
 from clearcall.benchmark.work import Bar, Work, all_work
 
 _WARM_UP: Final = 5
@@ -55,12 +56,14 @@ class SpeedReport:
         rounds: How often each row was timed.
         limits: For all threads, and for one.
         rows: The rows.
+        start: Seconds from a program's start to its first frame, without and with a compiled graph in the cache.
     """
 
     machine: str
     rounds: int
     limits: Mapping[str, Limits]
     rows: Sequence[Row]
+    start: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -81,7 +84,14 @@ def bench_speed(threads: int | None, rounds: int, on_progress: Callable[[int, in
     limits = {number: measure_limits(number) for number in sorted({count, 1})}
     medians = {name: float(np.median(values)) for name, values in times.items()}
     rows = [_row(row, times[row.name], medians, limits[row.threads]) for row in work]
-    return SpeedReport(machine(count), rounds, {f"{number} threads": limit for number, limit in limits.items()}, rows)
+    cold, warm = measure_start("small")
+    return SpeedReport(
+        machine=machine(count),
+        rounds=rounds,
+        limits={f"{number} threads": limit for number, limit in limits.items()},
+        rows=rows,
+        start={"cold": round(cold, 3), "warm": round(warm, 3)},
+    )
 
 
 def interleave(

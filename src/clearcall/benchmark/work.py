@@ -79,7 +79,7 @@ def all_work(threads: int) -> list[Work]:
     ]
     ours = [
         _rgb_to_rgb("small", threads, rgb, Bar(0.7, "FFmpeg cas, gbrp")),
-        _rgb_to_rgb("small", 1, rgb, Bar(1000 / 40)),
+        *([_rgb_to_rgb("small", 1, rgb, Bar(1000 / 40))] if threads > 1 else []),
         _yuv_to_yuv("small", threads, yuv, Bar(0.8, _name("small", "RGB", threads))),
         *_others(threads, rgb, yuv),
     ]

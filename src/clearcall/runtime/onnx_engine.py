@@ -47,7 +47,9 @@ class ONNXRuntimeEngine:
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         options.log_severity_level = _ERRORS_ONLY
         try:
-            self._session: Any = runtime.InferenceSession(graph, options, providers=[provider, _CPU])
+            self._session: Any = runtime.InferenceSession(
+                graph, options, providers=list(dict.fromkeys([provider, _CPU]))
+            )
         except Exception as error:  # ONNX Runtime's errors have no common base of their own
             raise BundleError(f"ONNX Runtime can't run the model's graph ({str(error).splitlines()[0]}).") from error
         if self._session.get_providers()[0] != provider:
