@@ -1,10 +1,11 @@
-"""Milliseconds that each loss adds to a training step on a CPU: forward and backward.
+"""Milliseconds of processor time that each loss adds to a training step on a CPU: forward and backward.
 
 python benchmarks/losses.py [--squares 16] [--side 96] [--threads 1] [--rounds 20] [--vgg FILE]
 
-Each round runs every loss once, so that what slows the machine for a moment slows all alike; the table gives the median
-and the fastest round. The perceptual loss is timed for single layers, each with the network up to there; without
-`--vgg`, on random weights, which take the same time.
+Processor time, which doesn't count the turns of other programs; with one thread and an idle machine it is the time by
+the clock. Each round runs every loss once, so that what slows the machine for a moment slows all alike; the table gives
+the median and the fastest round. The perceptual loss is timed for single layers, each with the network up to there;
+without `--vgg`, on random weights, which take the same time.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def steps(squares: int, side: int, vgg: str, layers: tuple[str, ...]) -> dict[st
 
 
 def measure(step: Callable[[], Tensor]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     step().backward()
-    return 1000 * (time.perf_counter() - started)
+    return 1000 * (time.process_time() - started)
 
 
 def main() -> None:
