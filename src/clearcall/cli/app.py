@@ -15,6 +15,7 @@ from clearcall.cli.evaluate import evaluate
 from clearcall.cli.live import live
 from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
+from clearcall.cli.teachers import teachers
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
@@ -52,6 +53,7 @@ app.command()(evaluate)
 app.command()(demo)
 app.command()(train)
 app.command()(export)
+app.command()(teachers)
 app.command()(live)
 app.command()(doctor)
 

@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
         best = outcome.checkpoint
         typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
     else:
-        typer.echo(f"The best checkpoint is {outcome.checkpoint}; name it as teacher.weights in a student's recipe.")
+        typer.echo(f"The teacher is {run / 'teacher.safetensors'}; a student's recipe names it as teacher.weights.")
 
 
 def _seconds(limit: str | None) -> float | None:

@@ -25,7 +25,7 @@ from clearcall.errors import RecipeError
 from clearcall.training.losses import FeatureDistillationLoss, OutputDistillationLoss, PerceptualLoss, WeightedLosses
 from clearcall.training.recipe import FROM_TEACHER, Recipe
 from clearcall.training.student import Student
-from clearcall.training.teachers import Teacher
+from clearcall.training.teachers.teacher import Teacher
 from clearcall.training.views import other_views
 
 
