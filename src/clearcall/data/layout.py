@@ -18,12 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from clearcall.data import Blur
 from clearcall.errors import InputError
 from clearcall.media.picture import PICTURE_SUFFIXES, read_size
-
-Blur = Literal["blur", "blur_gamma"]
-"""GoPro's two blurred pictures of a frame: ``blur``, the average of the frames' 8-bit values (a camera with a linear
-response), which papers use; ``blur_gamma``, the average in linear light (a camera response of gamma 2.2)."""
 
 Kind = Literal["official", "flat", "sharp"]
 
@@ -127,12 +124,12 @@ def find_layout(folder: Path, blur: Blur = "blur") -> Layout:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; name one with pairs or with sharp pictures.")
     root = folder / _ARCHIVE if (folder / _ARCHIVE).is_dir() else folder
-    places = [("", root), *((name, root / name) for name in SPLITS if (root / name).is_dir())]
-    sequences = {place: _sequences(place) for _, place in places}
+    named = [(name, root / name) for name in SPLITS if (root / name).is_dir()]
+    places = [("", root), *named]
+    sequences = {(name, place): _sequences(place) for name, place in named or places}
     if any(_has_blur(sequence) for found in sequences.values() for sequence in found):
-        return Layout(
-            "official", tuple(_official(name, at, sequences[at], blur) for name, at in places if sequences[at])
-        )
+        read = (_official(name, place, found, blur) for (name, place), found in sequences.items() if found)
+        return Layout("official", tuple(read))
     if any(_has_blur(place) for _, place in places):
         return Layout("flat", tuple(_flat(name, place, blur) for name, place in places if _has_sides(place)))
     return Layout("sharp", _plain(root, places))
@@ -213,9 +210,7 @@ def _sequences(place: Path) -> list[Path]:
     """Folders of recordings in the official layout, sorted; none where the place itself is flat."""
     if _has_sides(place):
         return []
-    apart = {*SPLITS, _ARCHIVE}
-    folders = (path for path in place.iterdir() if path.is_dir() and path.name not in apart)
-    return sorted(path for path in folders if not path.name.startswith(".") and _has_sides(path))
+    return sorted(path for path in place.iterdir() if not path.name.startswith(".") and _has_sides(path))
 
 
 def _flat(name: str, place: Path, blur: Blur) -> Split:

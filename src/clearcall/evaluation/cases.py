@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clearcall.data.layout import Blur, Pair, find_layout, is_picture, list_files, recording_of
+from clearcall.data import Blur
+from clearcall.data.layout import Pair, find_layout, is_picture, list_files, recording_of
 from clearcall.degrade import Profile, degrade_picture, get_profile
 from clearcall.errors import InputError
 from clearcall.media.picture import read_frame

@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clearcall.data.layout import Blur, Pair, Split, check_sizes, find_layout, is_picture, list_files
+from clearcall.data import Blur
+from clearcall.data.layout import Pair, Split, check_sizes, find_layout, is_picture, list_files
 from clearcall.data.overlap import find_twins
 from clearcall.errors import InputError
 from clearcall.media.picture import read_frame
