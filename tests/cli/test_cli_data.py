@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clearcall.cli import main
 
@@ -62,3 +63,39 @@ def test_check_refuses_a_missing_folder_in_one_sentence(run, tmp_path: Path):
     status, out, err = run("check", tmp_path / "none")
     assert (status, out) == (3, "")
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "GOPR0001_11_00"
+    folder.mkdir()
+    for number in range(20):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(folder / f"{number:06}.png")
+    return folder
+
+
+def test_blur_writes_pairs_that_check_finds_sound(run, frames: Path, tmp_path: Path):
+    out = tmp_path / "set" / "train"
+    assert run("blur", frames, "-o", out, "--frames", "7-9")[:2] == (0, f"{frames} -> {out}: 2 pairs made\n")
+    status, printed, _ = run("blur", frames, "-o", out, "--frames", "7-9")
+    assert (status, printed) == (0, f"{frames} -> {out}: 0 pairs made, 2 were there already\n")
+    status, printed, _ = run("check", tmp_path / "set")
+    assert status == 0
+    assert "train: 2 pairs in 1 sequence" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence", "status"),
+    [
+        (["--frames", "many"], "write it as 7-15", 6),
+        (["--frames", "9-7"], "makes no sense", 6),
+        (["--frames", "7", "--stride", "0"], "stride", 2),
+        (["--frames", "60"], "fewer frames", 3),
+    ],
+)
+def test_blur_refuses_in_one_sentence(run, frames: Path, tmp_path: Path, options, sentence, status):
+    found, out, err = run("blur", frames, "-o", tmp_path / "out", *options)
+    assert (found, out) == (status, "")
+    assert sentence in err
+    assert status == 2 or len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from clearcall.cli.progress import progress
 from clearcall.data import Blur
+from clearcall.errors import RecipeError
 
 if TYPE_CHECKING:
     from clearcall.data.check import Health
@@ -61,3 +64,41 @@ def _print(health: Health) -> None:
             typer.echo(f"  {what}", err=True)
     if not health.findings:
         typer.echo("nothing is wrong")
+
+
+@data.command()
+def blur(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SRC...", help="Videos of 120 frames/s or more, or folders of frames.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for blur/ and sharp/.")],
+    frames: Annotated[str, typer.Option(help="Frames to average, as 7-15 (drawn for each pair) or 11.")] = "7-15",
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="Frames from one pair to the next [as many as were averaged].")
+    ] = None,
+    gamma: Annotated[
+        float, typer.Option(min=0.1, max=10, help="Of the camera; 2.2: linear light, 1: average the 8-bit values.")
+    ] = 2.2,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pairs.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Make pairs anew that are there already.")] = False,
+) -> None:
+    """Make pairs as GoPro's were made: the average of consecutive frames, and the middle one."""
+    from clearcall.degrade.recording import blur_recording
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    counts = _counts(frames)
+    for source in sources:
+        with progress(f"blurring {source.name}") as report:
+            done = blur_recording(
+                source, output, counts=counts, stride=stride, gamma=gamma, seed=seed, force=force, on_progress=report
+            )
+        kept = f", {done.kept} were there already" if done.kept else ""
+        typer.echo("; ".join([f"{source} -> {output}: {done.made} pairs made{kept}", *done.notes]))
+
+
+def _counts(frames: str) -> tuple[int, int]:
+    """Read ``7-15`` or ``11``."""
+    found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", frames)
+    if found is None:
+        raise RecipeError(f"--frames {frames} is neither a number nor a range; write it as 7-15 or as 11.")
+    return int(found[1]), int(found[2] or found[1])
