@@ -36,6 +36,7 @@ class Case:
         degraded: What came in, as a file; None where ``link`` makes it.
         link: How it is degraded, where ``degraded`` is None.
         seed: For what is random in the degradation.
+        sequence: The recording that a pair on disk is a frame of; empty for other pictures.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Case:
     degraded: Path | None = None
     link: Profile | None = None
     seed: int = 0
+    sequence: str = ""
 
     @property
     def profile(self) -> str:
@@ -121,6 +123,7 @@ def _paired(folder: Path, pairs: Sequence[Pair]) -> list[Case]:
             known.get(pair.sharp.resolve()) or recording_of(pair.name) or UNNAMED,
             pair.sharp,
             degraded=pair.degraded,
+            sequence=pair.sequence,
         )
         for pair in pairs
     ]
