@@ -16,6 +16,7 @@ from clearcall.cli.evaluate import evaluate
 from clearcall.cli.live import live
 from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
+from clearcall.cli.teachers import teachers
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
@@ -54,6 +55,7 @@ app.command()(demo)
 app.add_typer(data)
 app.command()(train)
 app.command()(export)
+app.command()(teachers)
 app.command()(live)
 app.command()(doctor)
 
