@@ -94,7 +94,7 @@ def test_other_options_never_mix_with_pairs_that_are_there(frames: Path, clip: P
     blur_recording(frames, out, counts=(3, 3))
     blur_recording(clip, out, counts=(9, 9))
     before = snapshot(out)
-    with pytest.raises(OutputError, match="made with other options; add --force"):
+    with pytest.raises(OutputError, match=r"made with other options .*; add --force"):
         blur_recording(frames, out, counts=(4, 4))
     assert snapshot(out) == before
     assert blur_recording(frames, out, counts=(4, 4), force=True).made == 5
@@ -102,6 +102,16 @@ def test_other_options_never_mix_with_pairs_that_are_there(frames: Path, clip: P
     assert {name for name in after if "GOPR0477" in name} == {name for name in before if "GOPR0477" in name}
     assert all("avg04" in name for name in after if "GOPR0001" in name and name.endswith("png"))
     assert json.loads((out / "GOPR0001_11_00.blur.json").read_text())["frames"] == [4, 4]
+
+
+def test_another_recording_of_the_same_name_is_not_taken_for_the_first(frames: Path, tmp_path: Path):
+    blur_recording(frames, tmp_path / "out", counts=(3, 3))
+    twin = tmp_path / "elsewhere" / frames.name
+    twin.mkdir(parents=True)
+    for number in range(9):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(twin / f"{number:06}.png")
+    with pytest.raises(OutputError, match="another recording of this name"):
+        blur_recording(twin, tmp_path / "out", counts=(3, 3))
 
 
 def test_a_slow_video_is_used_with_a_note_and_turned_upright(make_video, tmp_path: Path):

@@ -82,11 +82,12 @@ def blur_recording(
 
     Raises:
         InputError: The source can't be read, has too few frames, or frames of several sizes.
-        OutputError: The folder can't be written, or holds pairs of this recording made with other options.
+        OutputError: The folder can't be written, or holds pairs made with other options, or of another recording of
+            the same name.
         RecipeError: An option makes no sense.
     """
     sequence = source.resolve().stem if source.is_file() else source.resolve().name
-    settings = {"source": source.name, "frames": list(counts), "stride": stride, "gamma": gamma, "seed": seed}
+    settings = {"bytes": _length(source), "frames": list(counts), "stride": stride, "gamma": gamma, "seed": seed}
     done = Blurred()
     with _opened(source) as recording:
         for exposure in exposures(recording.frames, counts, stride, np.random.default_rng(seed)):
@@ -126,8 +127,8 @@ def _prepare(folder: Path, sequence: str, settings: Mapping[str, object], force:
             path.unlink()
     elif old and (not note.is_file() or note.read_text("utf-8", errors="replace") != text):
         raise OutputError(
-            f"{folder} holds pairs of {sequence} that were made with other options; add --force to make them anew, or "
-            "choose another folder with -o."
+            f"{folder} holds pairs of {sequence} that were made with other options or of another recording of this "
+            "name; add --force to make them anew, or choose another folder with -o."
         )
     with atomic_output(note, force=True) as unfinished:
         unfinished.write_text(text, "utf-8")
@@ -156,6 +157,12 @@ def _opened(source: Path) -> Iterator[_Recording]:
         recording.notes.append(f"{video.damaged} damaged frame{'s' * (video.damaged > 1)} passed over")
     if video.is_truncated:
         recording.notes.append("the source is cut off or damaged before its end; what decodes was used")
+
+
+def _length(source: Path) -> int:
+    """Bytes of a recording; two recordings of one name hardly share it."""
+    files = [path for path in source.iterdir() if _is_frame(path)] if source.is_dir() else [source]
+    return sum(path.stat().st_size for path in files if path.exists())
 
 
 def _is_frame(path: Path) -> bool:
