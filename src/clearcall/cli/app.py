@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clearcall import __version__
+from clearcall.cli.data import data
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
 from clearcall.cli.doctor import doctor
@@ -51,6 +52,7 @@ app.command()(serve)
 app.command()(degrade)
 app.command()(evaluate)
 app.command()(demo)
+app.add_typer(data)
 app.command()(train)
 app.command()(export)
 app.command()(teachers)
