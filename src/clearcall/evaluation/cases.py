@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,25 @@ def find_cases(folder: Path, profiles: Sequence[str] = (), seed: int = 0) -> lis
     return _paired(on_disk)
 
 
+def find_sharp(folder: Path, suffixes: Set[str]) -> list[tuple[str, str, Path]]:
+    """List files with their categories (as :func:`find_cases` has them), sub-folders too.
+
+    Args:
+        folder: Where they lie; must exist.
+        suffixes: Of the files to list, in lower case.
+
+    Returns:
+        Path within the folder, category and file, sorted by name.
+
+    Raises:
+        InputError: The manifest can't be read.
+    """
+    known = _manifest(folder)
+    return [
+        (name, known.get(path.resolve()) or _category(name), path) for name, path in _files(folder, suffixes).items()
+    ]
+
+
 def _made(folder: Path, links: Sequence[Profile], seed: int) -> list[Case]:
     pictures = _pictures(folder)
     if not pictures:
@@ -122,8 +141,12 @@ def _paired(folder: Path) -> list[Case]:
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
+    return _files(folder, PICTURE_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: Set[str]) -> dict[str, Path]:
     """Path within the folder -> file, sorted."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
 
 
