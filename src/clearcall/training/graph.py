@@ -20,7 +20,9 @@ from clearcall.training.student import COLOURS, Student
 OPSET = 19
 IR_VERSION = 9
 LEVEL = 1 / 255
-INT8_MAX = 127
+WEIGHT_MAX = 64
+"""CPUs without VNNI add two products of a byte and a weight in 16 bits: 2 * 255 * 64 fits, 2 * 255 * 127 saturates and
+costs half of the sharpening, unseen on newer CPUs."""
 
 
 @dataclass
@@ -129,9 +131,9 @@ def int8_graph(student: Student, peaks: Sequence[float]) -> onnx.ModelProto:
 
 
 def _int8_weight(graph: _Graph, index: int, layer: _Layer) -> str:
-    """Symmetric weights with one scale per output channel."""
+    """Symmetric weights with one scale per output channel, small enough that no CPU saturates."""
     peaks = np.abs(layer.weight).max(axis=(1, 2, 3))
-    scales = np.maximum(peaks, np.finfo(np.float32).tiny * INT8_MAX) / INT8_MAX
+    scales = np.maximum(peaks, np.finfo(np.float32).tiny * WEIGHT_MAX) / WEIGHT_MAX
     levels = np.rint(layer.weight / scales[:, None, None, None])
     inputs = [
         graph.constant(f"weight{index}", levels, np.int8),
