@@ -44,8 +44,6 @@ def quality(
         "clearcall-quality"
     ),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [one for each core]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same degradation.")] = 0,
-    vmaf: Annotated[bool, typer.Option("--vmaf/--no-vmaf", help="Measure VMAF, where an FFmpeg has it.")] = True,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A.json B.json", help="Compare two results instead.")
     ] = None,
@@ -61,7 +59,7 @@ def quality(
     from clearcall.evaluation.quality.bench import bench as run
 
     links = [get_profile(name) for name in dict.fromkeys(profile or LADDER)]
-    setup, left_out = _setup(model or ["small"], teacher, seed, vmaf)
+    setup, left_out = _setup(model or ["small"], teacher)
     with progress(f"measuring {folder}", "pairs") as report:
         outcome = run(folder, links, setup, output, left_out=left_out, workers=workers, force=force, on_progress=report)
     _print(outcome)
@@ -70,22 +68,19 @@ def quality(
         raise typer.Exit(SOME_FAILED)
 
 
-def _setup(models: list[str], teacher: Path | None, seed: int, vmaf: bool) -> tuple[Setup, dict[str, str]]:
+def _setup(models: list[str], teacher: Path | None) -> tuple[Setup, dict[str, str]]:
     """What to measure, and what can't be measured here and why."""
     from clearcall.cli.candidates import bundle_candidates, lpips_or_why_not, teacher_candidate
     from clearcall.evaluation.quality.measure import Setup
     from clearcall.evaluation.vmaf import find_ffmpeg
 
-    left_out = {}
-    ffmpeg = find_ffmpeg() if vmaf else None
-    if ffmpeg is None:
-        missing = "no FFmpeg here has libvmaf; pip install 'clearcall[vmaf]' brings one"
-        left_out["VMAF"] = missing if vmaf else "--no-vmaf was given"
-    lpips = lpips_or_why_not()
-    if isinstance(lpips, str):
-        left_out["LPIPS"], lpips = lpips, None
     teachers = [teacher_candidate(teacher)] if teacher else []
-    return Setup((*bundle_candidates(models), *teachers), ffmpeg, lpips, seed), left_out
+    ffmpeg, lpips = find_ffmpeg(), lpips_or_why_not()
+    left_out = {"LPIPS": lpips} if isinstance(lpips, str) else {}
+    if ffmpeg is None:
+        left_out["VMAF"] = "no FFmpeg here has libvmaf; pip install 'clearcall[vmaf]' brings one"
+    candidates = (*bundle_candidates(models), *teachers)
+    return Setup(candidates, ffmpeg, None if isinstance(lpips, str) else lpips), left_out
 
 
 def _print(outcome: Outcome) -> None:

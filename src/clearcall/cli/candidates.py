@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clearcall.errors import RecipeError
+from clearcall.errors import InputError, RecipeError, require
 
 if TYPE_CHECKING:
     from clearcall.evaluation.quality.methods import Candidate
     from clearcall.frame import Frame
 
 TEACHER = "teacher"
+ALEXNET = "alexnet-owt-7be5be79.pth"
 
 
 def bundle_candidates(models: Sequence[str]) -> list[Candidate]:
@@ -48,7 +51,6 @@ def teacher_candidate(weights: Path) -> Candidate:
     Raises:
         InputError: There is no such file.
     """
-    from clearcall.errors import InputError
     from clearcall.evaluation.quality.methods import Candidate
 
     if not weights.is_file():
@@ -72,8 +74,6 @@ def _load_bundle(model: str) -> Callable[[Frame], Frame]:
 
 
 def _load_teacher(weights: str) -> Callable[[Frame], Frame]:
-    from clearcall.errors import require
-
     require("torch", extra="train").set_num_threads(1)
     from clearcall.training.teachers.config import TeacherConfig
     from clearcall.training.teachers.teacher import build_teacher
@@ -82,14 +82,23 @@ def _load_teacher(weights: str) -> Callable[[Frame], Frame]:
 
 
 def lpips_or_why_not() -> Callable[[], Callable[[Frame, Frame], float]] | str:
-    """What loads LPIPS in a process that measures, or why it can't be measured here."""
-    import importlib.util
-
-    missing = [name for name in ("torch", "torchvision", "torchmetrics") if importlib.util.find_spec(name) is None]
+    """What loads LPIPS in a process that measures, or why it can't be measured here; nothing is downloaded."""
+    missing = [name for name in ("torch", "torchvision", "torchmetrics") if find_spec(name) is None]
     if missing:
         return f"{missing[0]} is not installed; pip install 'clearcall[train]' brings it"
-    from clearcall.training.lpips import load_lpips, weights_file
+    alexnet = _torch_home() / "hub" / "checkpoints" / ALEXNET
+    if not alexnet.is_file():
+        return f"its network's weights, torchvision's {ALEXNET}, are not among PyTorch's files"
+    return partial(_load_lpips, alexnet)
 
-    if not weights_file().is_file():
-        return f"AlexNet's weights, torchvision's {weights_file().name}, are not where PyTorch keeps such files"
-    return load_lpips
+
+def _torch_home() -> Path:
+    """Where PyTorch keeps files, told without loading it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(os.environ.get("TORCH_HOME", cache / "torch"))
+
+
+def _load_lpips(alexnet: Path) -> Callable[[Frame, Frame], float]:
+    from clearcall.training.lpips import load_lpips
+
+    return load_lpips(alexnet)

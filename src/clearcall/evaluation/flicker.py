@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from clearcall.evaluation.metrics import Frame, check_pair, luma
 
+PROTOCOL = "mean |change of the output - change of the truth| from frame to frame, BT.601 luma, 8-bit levels"
+
 
 class Flicker:
     """Measures flicker over the consecutive frames of a clip.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clearcall.errors import InputError
 from clearcall.evaluation.metrics import Frame, check_pair, luma, mean_structure
 
+PROTOCOL = "five scales, each half of the one before by 2x2 averages, SSIM's window; per channel, then their mean"
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales, the finest first."""
 SMALLEST_SIDE = 11 * 2 ** (len(WEIGHTS) - 1)

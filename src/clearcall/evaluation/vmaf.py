@@ -31,7 +31,7 @@ def find_ffmpeg() -> str | None:
         Its path, or None.
     """
     candidates = (shutil.which("ffmpeg"), _imageio_ffmpeg())
-    return next((program for program in candidates if program and _has_libvmaf(program)), None)
+    return next((program for program in candidates if program and _measures(program)), None)
 
 
 def _imageio_ffmpeg() -> str | None:
@@ -43,12 +43,15 @@ def _imageio_ffmpeg() -> str | None:
         return None
 
 
-def _has_libvmaf(program: str) -> bool:
+def _measures(program: str) -> bool:
+    """Whether it really measures; a build may list the filter and lack its models."""
+    grey = np.full((64, 64, 3), 128, np.uint8)
     try:
-        listing = subprocess.run([program, "-hide_banner", "-filters"], capture_output=True, text=True, check=False)
-    except OSError:
+        with VmafMeter(program) as meter:
+            meter.write(grey, grey)
+            return len(meter.scores()) == 1
+    except (OSError, ClearcallError):
         return False
-    return " libvmaf " in listing.stdout
 
 
 class VmafMeter:
@@ -101,7 +104,7 @@ class VmafMeter:
             raise self._failed() from error
 
     def scores(self) -> list[tuple[float, float]]:
-        """End, and give VMAF and VMAF NEG of each frame, in order.
+        """Give VMAF and VMAF NEG of each frame written so far, in order; the next one written starts anew.
 
         Raises:
             ClearcallError: FFmpeg didn't measure.
@@ -109,6 +112,7 @@ class VmafMeter:
         if self._running is None:
             return []
         _, errors = self._running.communicate()
+        self._running = None
         try:
             found = json.loads((Path(self._folder.name) / _LOG).read_bytes())
         except (OSError, ValueError) as error:
@@ -133,6 +137,5 @@ class VmafMeter:
             _, errors = self._running.communicate()
         last = (errors or b"").decode(errors="replace").strip().splitlines()
         return ClearcallError(
-            f"{self._program} doesn't measure VMAF ({last[-1] if last else 'no reason given'}); "
-            "install another FFmpeg, or measure with --no-vmaf."
+            f"{self._program} doesn't measure VMAF ({last[-1] if last else 'no reason given'}); install another FFmpeg."
         )

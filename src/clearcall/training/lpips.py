@@ -12,44 +12,36 @@ from clearcall.errors import InputError
 from clearcall.frame import Frame
 from clearcall.training.vision import load_torchvision
 
-PROTOCOL = "LPIPS 0.1 with AlexNet on RGB in [-1, 1]; 0 is identical"
-WEIGHTS = "alexnet-owt-7be5be79.pth"
-"""torchvision's file of AlexNet; it is never downloaded here."""
 
+def load_lpips(alexnet: Path) -> Callable[[Frame, Frame], float]:
+    """Load the network, LPIPS 0.1 on AlexNet.
 
-def weights_file() -> Path:
-    """Where PyTorch keeps, or would keep, AlexNet's weights.
-
-    Example:
-        >>> weights_file().name == WEIGHTS
-        True
-    """
-    return Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
-
-
-def load_lpips() -> Callable[[Frame, Frame], float]:
-    """Load the network.
+    Args:
+        alexnet: torchvision's weights of AlexNet, in the folder where PyTorch keeps such files.
 
     Returns:
         A function of output and truth, uint8 ``(height, width, 3)`` RGB, that gives their distance, 0 for identical
         frames.
 
     Raises:
-        InputError: The weights are not on this computer.
+        InputError: The file is missing, or no weights of AlexNet.
         MissingExtraError: torchvision isn't installed.
 
     References:
         R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, "The unreasonable effectiveness of deep features as a
         perceptual metric", CVPR 2018.
     """
-    if not weights_file().is_file():
-        raise InputError(
-            f"LPIPS needs AlexNet's weights, and {weights_file()} is not there; put torchvision's file there."
-        )
+    if not alexnet.is_file():
+        raise InputError(f"LPIPS needs torchvision's weights of AlexNet, and {alexnet} is not there; put them there.")
     load_torchvision()
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    network = LearnedPerceptualImagePatchSimilarity("alex").eval()
+    try:
+        network = LearnedPerceptualImagePatchSimilarity("alex").eval()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(
+            f"{alexnet} holds no weights of AlexNet ({error}); remove it, or put torchvision's there."
+        ) from error
 
     @torch.inference_mode()
     def distance(preds: Frame, target: Frame) -> float:

@@ -6,18 +6,32 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clearcall import __version__
 from clearcall.degrade import Profile
-from clearcall.evaluation import bdrate, interval, metrics, vmaf
+from clearcall.evaluation import bdrate, flicker, interval, metrics, multiscale, vmaf
 from clearcall.evaluation.quality.measure import MEASURES, Setup
 from clearcall.evaluation.quality.run import Findings
 from clearcall.evaluation.quality.summary import bits_saved, summaries
 
 BD_MEASURES = ("ssim", "vmaf")
+
+TITLES: Mapping[str, str] = {
+    "ssim": "SSIM",
+    "ssim_y": "SSIM of luma",
+    "psnr": "PSNR, dB",
+    "psnr_y": "PSNR of luma, dB",
+    "ms_ssim": "MS-SSIM",
+    "ms_ssim_y": "MS-SSIM of luma",
+    "vmaf": "VMAF",
+    "vmaf_neg": "VMAF NEG",
+    "lpips": "LPIPS (lower is better)",
+    "flicker": "Flicker, levels (lower is better)",
+}
+"""What each measure is called where people read it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ def protocols() -> dict[str, str]:
     return {
         "ssim": metrics.PROTOCOL,
         "luma": metrics.PROTOCOL_Y,
+        "ms_ssim": multiscale.PROTOCOL,
+        "flicker": flicker.PROTOCOL,
         "vmaf": vmaf.PROTOCOL,
         "bd_rate": bdrate.PROTOCOL,
         "interval": interval.PROTOCOL,

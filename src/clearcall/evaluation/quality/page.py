@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from clearcall import __version__
-from clearcall.degrade import get_profile
-from clearcall.evaluation.quality.files import Outcome, protocols
+from clearcall.evaluation.quality.files import TITLES, Outcome, protocols
 from clearcall.evaluation.quality.measure import MEASURES, Record
 from clearcall.evaluation.quality.methods import FILTERS, INPUT, OfMoment, baselines, of_shown
+from clearcall.evaluation.quality.rates import add_rates
 from clearcall.evaluation.quality.sources import Source, send
-from clearcall.evaluation.quality.summary import ALL, CODED, BitsSaved, Summary, bits_saved, rate_curves, summaries
+from clearcall.evaluation.quality.summary import ALL, CODED, Summary, bits_saved, summaries
 from clearcall.evaluation.report import Fact, Report
 
-TITLES: Mapping[str, str] = {
-    "ssim": "SSIM",
-    "ssim_y": "SSIM of luma",
-    "psnr": "PSNR, dB",
-    "psnr_y": "PSNR of luma, dB",
-    "ms_ssim": "MS-SSIM",
-    "ms_ssim_y": "MS-SSIM of luma",
-    "vmaf": "VMAF",
-    "vmaf_neg": "VMAF NEG",
-    "lpips": "LPIPS (lower is better)",
-    "flicker": "Flicker, levels (lower is better)",
-}
 _DIGITS = {"psnr": 2, "psnr_y": 2, "vmaf": 1, "vmaf_neg": 1, "flicker": 3}
 _LOWER_IS_BETTER = {"lpips", "flicker"}
 _SHOWN = ("h264-360p-400k", "h264-half-crf28")
@@ -46,7 +34,9 @@ class Pages:
         self._records = outcome.findings.records
         self._sources = {source.name: source for source in sources}
         self._summaries = summaries(self._records, outcome.profiles)
-        self._method = (outcome.models or [name for name in self._methods if name in FILTERS])[0]
+        self._method = (outcome.models or [name for name in self._methods if name != INPUT])[
+            -1 if not outcome.models else 0
+        ]
         self._restorer: OfMoment | None = None
 
     def results(self) -> str:
@@ -55,7 +45,7 @@ class Pages:
         lead += f"{len(self._outcome.profiles)} links; every method measured on the same frames."
         report = Report(f"How much “{self._method}” gives back", lead).facts(self._facts())
         self._add_profiles(report)
-        self._add_rates(report)
+        add_rates(report, self._outcome, self._method)
         self._add_categories(report)
         report.heading("Pictures", f"Best, median and worst gain of {self._method} over {self._shown}.")
         self._add_pictures(report, self._ranked(self._shown_records))
@@ -135,37 +125,6 @@ class Pages:
         strengths = self._outcome.findings.strengths.get(profile, {})
         return f" ({strengths[method]:g})" if method in strengths else ""
 
-    def _add_rates(self, report: Report) -> None:
-        tables = {name: bits_saved(self._records, self._outcome.profiles, name) for name in ("ssim", "vmaf")}
-        if not any(tables.values()):
-            return
-        methods = [name for name in self._methods if name != INPUT]
-        report.heading(
-            "Bits saved", "BD-rate against the input as shown: negative means fewer bits for the same quality."
-        )
-        for measure, rows in tables.items():
-            if rows:
-                cells = [[_codec(codec), *(_saved(row[name]) for name in methods)] for codec, row in rows.items()]
-                totals = [len(cells) - 1] if ALL in rows else []
-                report.table([f"At equal {TITLES[measure]}", *methods], cells, totals=totals)
-                drawn = [
-                    INPUT,
-                    self._method,
-                    "unsharp",
-                    *(n for n in methods if n not in (*self._baselines, self._method)),
-                ]
-                curves = rate_curves(self._records, self._outcome.profiles, measure)
-                report.rate_curves(
-                    {_codec(codec): {name: of[name] for name in dict.fromkeys(drawn)} for codec, of in curves.items()},
-                    across="kbit/s",
-                    caption=f"{TITLES[measure]} over the bitrate, means of all pictures; each dot is a link.",
-                )
-
-    @property
-    def _baselines(self) -> list[str]:
-        candidates = {candidate.name for candidate in self._outcome.setup.candidates}
-        return [name for name in self._methods if name not in candidates]
-
     def _add_categories(self, report: Report) -> None:
         categories = sorted({summary.category for summary in self._summaries} - {ALL})
         lookup = {(summary.profile, summary.category): summary for summary in self._summaries}
@@ -222,7 +181,8 @@ class Pages:
 
     def _add_pictures(self, report: Report, ranked: Iterator[tuple[str, Record]]) -> None:
         for head, record in ranked:
-            sent = next(send(self._sources[record.name], [get_profile(record.profile)], self._outcome.setup.seed))
+            link = next(profile for profile in self._outcome.profiles if profile.name == record.profile)
+            sent = next(send(self._sources[record.name], [link], self._outcome.setup.seed))
             moment = sent.moments[-1]
             before, after = record.scores[INPUT], record.scores[self._method]
             report.comparison(
@@ -261,14 +221,3 @@ def _figure(value: float | None, digits: int) -> str:
     if value is None:
         return "-"
     return f"{value:.{digits}f}" if isfinite(value) else "∞"
-
-
-def _saved(found: BitsSaved | None) -> str:
-    if found is None:
-        return "-"
-    span = "" if found.low is None or found.high is None else f" ({found.low:+.1f} to {found.high:+.1f})"
-    return f"{found.percent:+.1f} %{span}"
-
-
-def _codec(name: str) -> str:
-    return "All codecs" if name == ALL else name.upper().replace("H264", "H.264")
