@@ -86,10 +86,9 @@ def _setup(models: list[str], teacher: Path | None) -> tuple[Setup, dict[str, st
 def _print(outcome: Outcome) -> None:
     from rich.console import Console
 
-    from clearcall.evaluation.quality.summary import ALL, bits_saved, summaries
+    from clearcall.evaluation.quality.summary import ALL
 
-    records, links = outcome.findings.records, outcome.profiles
-    overall = [summary for summary in summaries(records, links) if summary.category == ALL]
+    overall = [summary for summary in outcome.summaries if summary.category == ALL]
     methods = list(overall[0].spreads)
     table = _table("SSIM", "link", *methods, *(f"gain of {name}" for name in outcome.models))
     for summary in overall:
@@ -98,10 +97,9 @@ def _print(outcome: Outcome) -> None:
         table.add_row(summary.profile, *means, *gains)
     console = Console(highlight=False)
     console.print(table)
-    for measure in ("ssim", "vmaf"):
-        saved = bits_saved(records, links, measure).get(ALL)
-        if saved:
-            cells = (f"{name} {found.percent:+.1f} %" for name, found in saved.items() if found)
+    for measure, by_codec in outcome.saved.items():
+        if ALL in by_codec:
+            cells = (f"{name} {found.percent:+.1f} %" for name, found in by_codec[ALL].items() if found)
             console.print(f"BD-rate, {measure.upper()}, mean of all codecs: {', '.join(cells)}")
     for what, why in outcome.left_out.items():
         console.print(f"{what} is left out: {why}", style="dim")

@@ -22,7 +22,7 @@ def written(folder: Path) -> Path:
     return folder / NAME
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=8)
 @given(st.floats(0, 1))
 def test_cut_anywhere_it_keeps_every_whole_line_and_goes_on(tmp_path_factory: pytest.TempPathFactory, share) -> None:
     path = written(tmp_path_factory.mktemp("run"))

@@ -47,7 +47,7 @@ def save_sources(folder: Path) -> Path:
     Image.fromarray(COFFEE).save(folder / "things_001.png")
     (folder / "broken_001.png").write_bytes(b"no picture")
     with VideoSink(folder / "people_clip.mp4", width=200, height=180, rate=Fraction(25), crf=12) as sink:
-        for shift in range(6):
+        for shift in range(3):
             sink.write(np.roll(ASTRONAUT, shift, axis=1))
     return folder
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from clearcall import __version__
@@ -15,7 +16,7 @@ from clearcall.degrade import Profile
 from clearcall.evaluation import bdrate, flicker, interval, metrics, multiscale, vmaf
 from clearcall.evaluation.quality.measure import MEASURES, Setup
 from clearcall.evaluation.quality.run import Findings
-from clearcall.evaluation.quality.summary import bits_saved, summaries
+from clearcall.evaluation.quality.summary import BitsSaved, Summary, bits_saved, summaries
 
 BD_MEASURES = ("ssim", "vmaf")
 
@@ -55,6 +56,16 @@ class Outcome:
         """Names of the models that might ship, teachers left out."""
         return [candidate.name for candidate in self.setup.candidates if not candidate.is_teacher]
 
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """In short, for each profile and category."""
+        return summaries(self.findings.records, self.profiles)
+
+    @cached_property
+    def saved(self) -> dict[str, dict[str, dict[str, BitsSaved | None]]]:
+        """BD-rates: measure -> codec -> method; a measure that wasn't taken has no codecs."""
+        return {measure: bits_saved(self.findings.records, self.profiles, measure) for measure in BD_MEASURES}
+
 
 def protocols() -> dict[str, str]:
     """How each figure is defined, in a line."""
@@ -71,8 +82,6 @@ def protocols() -> dict[str, str]:
 
 def to_json(outcome: Outcome) -> str:
     """The whole outcome as strict JSON; an infinite PSNR (identical frames) becomes null."""
-    records, profiles = outcome.findings.records, outcome.profiles
-    saved = {measure: bits_saved(records, profiles, measure) for measure in BD_MEASURES}
     content = {
         "format": 1,
         "clearcall": __version__,
@@ -81,14 +90,14 @@ def to_json(outcome: Outcome) -> str:
         "models": outcome.models,
         "identities": {candidate.name: candidate.identity for candidate in outcome.setup.candidates},
         "strengths": outcome.findings.strengths,
-        "summaries": [asdict(summary) for summary in summaries(records, profiles)],
+        "summaries": [asdict(summary) for summary in outcome.summaries],
         "bd_rate": {
             measure: {
                 codec: {name: found and asdict(found) for name, found in of.items()} for codec, of in rows.items()
             }
-            for measure, rows in saved.items()
+            for measure, rows in outcome.saved.items()
         },
-        "records": [asdict(record) for record in records],
+        "records": [asdict(record) for record in outcome.findings.records],
         "failures": [asdict(failure) for failure in outcome.findings.failures],
     }
     return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"

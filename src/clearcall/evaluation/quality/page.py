@@ -11,7 +11,7 @@ from clearcall.evaluation.quality.measure import MEASURES, Record
 from clearcall.evaluation.quality.methods import FILTERS, INPUT, OfMoment, baselines, of_shown
 from clearcall.evaluation.quality.rates import add_rates
 from clearcall.evaluation.quality.sources import Source, send
-from clearcall.evaluation.quality.summary import ALL, CODED, Summary, bits_saved, summaries
+from clearcall.evaluation.quality.summary import ALL, CODED, Summary
 from clearcall.evaluation.report import Fact, Report
 
 _DIGITS = {"psnr": 2, "psnr_y": 2, "vmaf": 1, "vmaf_neg": 1, "flicker": 3}
@@ -33,7 +33,6 @@ class Pages:
         self._outcome = outcome
         self._records = outcome.findings.records
         self._sources = {source.name: source for source in sources}
-        self._summaries = summaries(self._records, outcome.profiles)
         self._method = (outcome.models or [name for name in self._methods if name != INPUT])[
             -1 if not outcome.models else 0
         ]
@@ -41,7 +40,7 @@ class Pages:
 
     def results(self) -> str:
         """Figures first, then curves, categories and three pictures."""
-        lead = f"{len(self._overall[0:1]) and self._overall[0].count} pictures and clips, each sent through "
+        lead = f"{self._overall[0].count} pictures and clips, each sent through "
         lead += f"{len(self._outcome.profiles)} links; every method measured on the same frames."
         report = Report(f"How much “{self._method}” gives back", lead).facts(self._facts())
         self._add_profiles(report)
@@ -72,7 +71,7 @@ class Pages:
 
     @property
     def _overall(self) -> list[Summary]:
-        return [summary for summary in self._summaries if summary.category == ALL]
+        return [summary for summary in self._outcome.summaries if summary.category == ALL]
 
     @property
     def _shown(self) -> str:
@@ -92,7 +91,7 @@ class Pages:
         ]
         if gain.vmaf is not None and gain.vmaf_neg is not None:
             facts.append(Fact("Gain in VMAF", f"{gain.vmaf:+.1f}", f"VMAF NEG {gain.vmaf_neg:+.1f}"))
-        saved = bits_saved(self._records, self._outcome.profiles, "ssim").get(ALL, {}).get(self._method)
+        saved = self._outcome.saved["ssim"].get(ALL, {}).get(self._method)
         if saved:
             facts.append(Fact("Bits at equal SSIM", f"{saved.percent:+.1f} %", "BD-rate, mean of all codecs"))
         return [*facts, Fact("Harmed", f"{gain.harmed} of {whole.count}", f"lose SSIM, {whole.profile}")]
@@ -126,8 +125,8 @@ class Pages:
         return f" ({strengths[method]:g})" if method in strengths else ""
 
     def _add_categories(self, report: Report) -> None:
-        categories = sorted({summary.category for summary in self._summaries} - {ALL})
-        lookup = {(summary.profile, summary.category): summary for summary in self._summaries}
+        categories = sorted({summary.category for summary in self._outcome.summaries} - {ALL})
+        lookup = {(summary.profile, summary.category): summary for summary in self._outcome.summaries}
         profiles = [summary.profile for summary in self._overall]
         rows = [
             [profile, *(_change(lookup.get((profile, name)), self._method) for name in [*categories, ALL])]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from clearcall.evaluation.quality.files import BD_MEASURES, TITLES, Outcome
+from clearcall.evaluation.quality.files import TITLES, Outcome
 from clearcall.evaluation.quality.methods import INPUT
-from clearcall.evaluation.quality.summary import ALL, BitsSaved, bits_saved, rate_curves
+from clearcall.evaluation.quality.summary import ALL, BitsSaved, rate_curves
 from clearcall.evaluation.report import Report
 
 _DRAWN = 6
@@ -20,14 +20,13 @@ def add_rates(report: Report, outcome: Outcome, method: str) -> None:
         method: The one to look at.
     """
     records, profiles = outcome.findings.records, outcome.profiles
-    tables = {measure: bits_saved(records, profiles, measure) for measure in BD_MEASURES}
-    if not any(tables.values()):
+    if not any(outcome.saved.values()):
         return
     note = "BD-rate against the input as shown: how many percent more bits for the same quality. Negative: fewer. "
     note += "In brackets the 95 % interval (pictures drawn again at random)."
     report.heading("Bits saved", note)
     drawn = _drawn(outcome, method)
-    for measure, rows in tables.items():
+    for measure, rows in outcome.saved.items():
         if not rows:
             continue
         methods = list(next(iter(rows.values())))

@@ -22,7 +22,8 @@ ALL = "all"
 CODED = "all coded profiles"
 """Stands where a profile's name would: each source's mean over every profile with a codec."""
 
-_RESAMPLES = 200
+RESAMPLES = 200
+"""How often sources are drawn again for the interval of bits saved."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def bits_saved(
         }
         for codec, (rates, qualities) in ladders.items()
     }
-    if len(percents) > 1:
+    if percents:
         names = next(iter(percents.values()))
         percents[ALL] = {name: _mean_of(name, percents) for name in names}
     return {codec: {name: _interval(found) for name, found in of.items()} for codec, of in percents.items()}
@@ -215,7 +216,7 @@ def _resampled(rates: _Floats, anchor: _Floats, test: _Floats) -> list[float | N
     """The percentage with all sources, then with sources drawn again at random."""
     rng = np.random.default_rng(0)
     count = len(rates)
-    draws = [np.arange(count)] + [rng.integers(0, count, count) for _ in range(_RESAMPLES if count > 1 else 0)]
+    draws = [np.arange(count)] + [rng.integers(0, count, count) for _ in range(RESAMPLES if count > 1 else 0)]
     savings = (bd_rate(_points(rates[d], anchor[d]), _points(rates[d], test[d])) for d in draws)
     return [_percent(saving) for saving in savings]
 
