@@ -30,4 +30,4 @@ def test_so_are_those_of_the_benchmark() -> None:
     assert f"weights {', '.join(map(str, WEIGHTS))}" in DOC
     assert f"both sides must have {SMALLEST_SIDE} pixels" in DOC
     assert f"drawn again {RESAMPLES} times" in DOC
-    assert GRID == {"unsharp": tuple(step / 4 for step in range(1, 9)), "cas": (0.1, 0.3, 0.5, 0.7, 0.9)}
+    assert {"unsharp": tuple(step / 4 for step in range(1, 9)), "cas": (0.1, 0.3, 0.5, 0.7, 0.9)} == GRID

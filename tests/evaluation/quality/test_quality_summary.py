@@ -20,7 +20,7 @@ LINKS = [PROFILES[name] for name in LADDER]
 
 def test_each_codec_saves_the_share_that_the_model_needs_less() -> None:
     for share in (0.8, 1.25):
-        saved = bits_saved(made_up(LINKS, share), LINKS, "ssim")
+        saved = bits_saved(made_up(LINKS, share), LINKS, "ssim", draws=20)
         assert set(saved) == {"h264", "vp8", "vp9", "av1", ALL}
         for of_codec in saved.values():
             found = of_codec["m"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -46,7 +47,7 @@ def save_sources(folder: Path) -> Path:
     Image.fromarray(ASTRONAUT).save(folder / "people_001.png")
     Image.fromarray(COFFEE).save(folder / "things_001.png")
     (folder / "broken_001.png").write_bytes(b"no picture")
-    with VideoSink(folder / "people_clip.mp4", width=200, height=180, rate=Fraction(25), crf=12) as sink:
+    with VideoSink(folder / "people_002.mp4", width=200, height=180, rate=Fraction(25), crf=12) as sink:
         for shift in range(3):
             sink.write(np.roll(ASTRONAUT, shift, axis=1))
     return folder
@@ -56,7 +57,7 @@ def made_up(links: Sequence[Profile], share: float = 0.8, names: Sequence[str] =
     """Records of a ladder whose model `m` needs a given share of the bits."""
 
     def score(rate: float) -> Score:
-        ssim = 0.5 + 0.06 * np.log(rate)
+        ssim = 0.5 + 0.06 * math.log(rate)
         return Score(ssim, ssim, 30 + rate / 1e3, 30, ssim, ssim, vmaf=100 * ssim)
 
     return [

@@ -18,7 +18,7 @@ _DIGITS = {"psnr": 2, "psnr_y": 2, "vmaf": 1, "vmaf_neg": 1, "flicker": 3}
 _LOWER_IS_BETTER = {"lpips", "flicker"}
 _SHOWN = ("h264-360p-400k", "h264-half-crf28")
 """The link whose pictures are shown, the first that was measured."""
-_PLACES = ("Best", "Median", "Worst")
+_PLACES = ("Median", "Worst", "Best")
 
 
 class Pages:
@@ -172,8 +172,8 @@ class Pages:
 
     def _ranked(self, records: Sequence[Record]) -> Iterator[tuple[str, Record]]:
         ordered = sorted(records, key=self._gain, reverse=True)
-        places = dict(zip((0, len(ordered) // 2, len(ordered) - 1), _PLACES, strict=True))
-        yield from ((head, ordered[place]) for place, head in places.items())
+        places = dict(zip((len(ordered) // 2, len(ordered) - 1, 0), _PLACES, strict=True))  # of one or two: the ends
+        yield from ((places[place], ordered[place]) for place in sorted(places))
 
     def _gain(self, record: Record) -> float:
         return record.scores[self._method].ssim - record.scores[INPUT].ssim

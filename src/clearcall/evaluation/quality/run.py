@@ -26,7 +26,7 @@ from clearcall.evaluation.quality.sources import Source
 
 Report = Callable[[int, int | None], None]
 
-TUNING_SOURCES = 24
+TUNING_SOURCES = 16
 """The filters' strengths are chosen on so many of the sources, spread over all."""
 
 
@@ -203,7 +203,7 @@ class _Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
 
     def work(self, units: Sequence[_Unit]) -> Iterator[tuple[_Unit, _Work]]:
         """Do the units, in any order.

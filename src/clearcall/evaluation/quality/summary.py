@@ -162,7 +162,7 @@ def rate_curves(
 
 
 def bits_saved(
-    records: Sequence[Record], profiles: Sequence[Profile], measure: str
+    records: Sequence[Record], profiles: Sequence[Profile], measure: str, draws: int = RESAMPLES
 ) -> dict[str, dict[str, BitsSaved | None]]:
     """BD-rate against the input, for each codec and the mean over all codecs.
 
@@ -170,6 +170,7 @@ def bits_saved(
         records: What was measured.
         profiles: In the order of the records.
         measure: Name of the figure, as in ``"ssim"``.
+        draws: How often sources are drawn again for the interval.
 
     Returns:
         Codec (or ``ALL``) -> method -> bits saved; None where the curves are too short or don't overlap.
@@ -177,7 +178,9 @@ def bits_saved(
     ladders = _ladders(records, profiles, measure)
     percents = {
         codec: {
-            name: _resampled(rates, qualities[INPUT], quality) for name, quality in qualities.items() if name != INPUT
+            name: _resampled(rates, qualities[INPUT], quality, draws)
+            for name, quality in qualities.items()
+            if name != INPUT
         }
         for codec, (rates, qualities) in ladders.items()
     }
@@ -212,11 +215,11 @@ def _points(rates: _Floats, quality: _Floats) -> list[Point]:
     return sorted(zip(rates.mean(axis=0).tolist(), quality.mean(axis=0).tolist(), strict=True))
 
 
-def _resampled(rates: _Floats, anchor: _Floats, test: _Floats) -> list[float | None]:
+def _resampled(rates: _Floats, anchor: _Floats, test: _Floats, times: int) -> list[float | None]:
     """The percentage with all sources, then with sources drawn again at random."""
     rng = np.random.default_rng(0)
     count = len(rates)
-    draws = [np.arange(count)] + [rng.integers(0, count, count) for _ in range(RESAMPLES if count > 1 else 0)]
+    draws = [np.arange(count)] + [rng.integers(0, count, count) for _ in range(times if count > 1 else 0)]
     savings = (bd_rate(_points(rates[d], anchor[d]), _points(rates[d], test[d])) for d in draws)
     return [_percent(saving) for saving in savings]
 
