@@ -24,7 +24,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
         Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
-    start: Annotated[Path | None, typer.Option(help="Start from the weights of this checkpoint.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Start from the weights of this checkpoint.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
         best = outcome.checkpoint
         typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
     else:
-        typer.echo(f"The best checkpoint is {outcome.checkpoint}; name it as teacher.weights in a student's recipe.")
+        typer.echo(f"The teacher is {run / 'teacher.safetensors'}; a student's recipe names it as teacher.weights.")
 
 
 def _seconds(limit: str | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clearcall.evaluation.metrics import Frame, check_pair, luma
+from clearcall.evaluation.metrics import Frame, check_comparable, luma
 
 PROTOCOL = "mean |change of the output - change of the truth| from frame to frame, BT.601 luma, 8-bit levels"
 
@@ -44,7 +44,7 @@ class Flicker:
         Raises:
             InputError: The frames can't be compared.
         """
-        check_pair(preds, target)
+        check_comparable(preds, target)
         error = luma(preds) - luma(target)
         if self._error is not None:
             self._steps.append(float(np.abs(error - self._error).mean(dtype=np.float64)))

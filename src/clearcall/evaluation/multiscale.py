@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.errors import InputError
-from clearcall.evaluation.metrics import Frame, check_pair, luma, mean_structure
+from clearcall.evaluation.metrics import Frame, check_comparable, luma, mean_structure
 
 PROTOCOL = "five scales, each half of the one before by 2x2 averages, SSIM's window; per channel, then their mean"
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -55,7 +55,7 @@ def structure(preds: Frame, target: Frame) -> Structure:
         >>> structure(frame, frame).ms_ssim
         1.0
     """
-    check_pair(preds, target)
+    check_comparable(preds, target)
     if min(target.shape[:2]) < SMALLEST_SIDE:
         raise InputError(
             f"a frame of {target.shape[1]}x{target.shape[0]} is too small for MS-SSIM; both sides must have at least "

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from clearcall.errors import ClearcallError
-from clearcall.evaluation.metrics import Frame, check_pair
+from clearcall.evaluation.metrics import Frame, check_comparable
 from clearcall.media.colour import Colours, from_rgb
 
 PROTOCOL = "VMAF v0.6.1 and v0.6.1neg on 8-bit BT.709 luma of limited range; a still picture has no movement"
@@ -93,7 +93,7 @@ class VmafMeter:
         Raises:
             ClearcallError: FFmpeg has ended.
         """
-        check_pair(preds, target)
+        check_comparable(preds, target)
         height, width = (side // 2 * 2 for side in target.shape[:2])
         pair = np.concatenate([preds[:height, :width], target[:height, :width]])
         process = self._running = self._running or self._start(width, height)

@@ -16,7 +16,7 @@ from clearcall.errors import ClearcallError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
 from clearcall.frame import Frame, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
-from clearcall.training.checkpoint import load_student
+from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.graph import float_graph, int8_graph
 from clearcall.training.pairs import list_pictures
 from clearcall.training.recipe import Recipe
@@ -165,7 +165,7 @@ def _tensor(frame: Frame) -> torch.Tensor:
 
 
 def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, float]) -> Card:
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content = read_checkpoint(checkpoint)
     validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
     return Card(
         format_version=FORMAT_VERSION,

@@ -35,7 +35,8 @@ from clearcall.training.pairs import check_no_overlap, list_pairs, list_pictures
 from clearcall.training.recipe import Recipe
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
-from clearcall.training.teachers import Teacher, build_teacher
+from clearcall.training.teachers.config import TeacherConfig
+from clearcall.training.teachers.teacher import Teacher, build_teacher, save_teacher
 from clearcall.training.validation import FixedPair, degraded_pairs, held_out, stored_pairs
 from clearcall.training.windows import DegradedWindows, PairedWindows, WindowSource
 
@@ -55,6 +56,11 @@ class RunPaths:
     def curve(self) -> Path:
         """One row per epoch."""
         return self.folder / "curve.csv"
+
+    @property
+    def teacher(self) -> Path:
+        """The weights of a teacher, in half precision, as a student's recipe names them."""
+        return self.folder / "teacher.safetensors"
 
     @property
     def panels(self) -> Path:
@@ -132,8 +138,21 @@ def train(
     module = RestorationModule(recipe, network, distillation, total_steps=len(loader) * config.epochs)
     trainer = _trainer(recipe, paths, pairs, options)
     is_finished = _fit(trainer, module, loader, pairs, last)
+    if recipe.trains == "teacher" and processes.is_first():
+        _write_teacher(paths)
     best = paths.checkpoints / BEST
     return RunOutcome(best if best.exists() else paths.checkpoints / LAST, trainer.global_step, is_finished)
+
+
+def _write_teacher(paths: RunPaths) -> None:
+    """Put the best weights so far into a file that a student's recipe can name."""
+    best = paths.checkpoints / BEST
+    if best.exists():
+        content = read_checkpoint(best)
+        recipe = checkpoint_recipe(content, best)
+        teacher = build_teacher(recipe.teacher or TeacherConfig())
+        load_weights(teacher, content, best)
+        save_teacher(teacher, paths.teacher, extra={"recipe": recipe.model_dump_json()})
 
 
 def _fit(

@@ -15,7 +15,7 @@ from clearcall.training.dataset import Squares
 from clearcall.training.distillation import Distillation
 from clearcall.training.recipe import Recipe, TrainingConfig
 from clearcall.training.student import Student
-from clearcall.training.teachers import Teacher
+from clearcall.training.teachers.teacher import Teacher
 from clearcall.training.validation import FixedPair
 
 

@@ -96,7 +96,7 @@ def _read(path: Path) -> Frame | None:
     """The frame in a file, or None where there is none, or a damaged one."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:
