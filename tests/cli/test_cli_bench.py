@@ -131,6 +131,17 @@ def test_candidates_change_their_identity_with_their_weights(tmp_path: Path) -> 
     assert not small.is_teacher
 
 
+def test_a_teacher_is_loaded_from_its_weights(tmp_path: Path) -> None:
+    from clearcall.training.teachers.config import TeacherConfig
+    from clearcall.training.teachers.teacher import build_teacher, save_teacher
+
+    teacher = build_teacher(TeacherConfig(width=4, encoder=(1,), middle=1, decoder=(1,)))
+    save_teacher(teacher, tmp_path / "teacher.safetensors", half=False)
+    frame = data.astronaut()[:32, :48]
+    restored = teacher_candidate(tmp_path / "teacher.safetensors").make()(frame)
+    assert (restored == teacher.restore(frame)).all()
+
+
 def test_lpips_is_left_out_without_its_weights_and_measured_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
