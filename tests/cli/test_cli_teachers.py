@@ -5,6 +5,7 @@ import sys
 from typer.testing import CliRunner
 
 from clearcall.cli import app
+from clearcall.errors import MissingExtraError
 
 
 def test_the_list_names_every_family_its_size_licence_source_and_points():
@@ -27,10 +28,12 @@ def test_for_programs_it_is_json_whose_recipes_are_valid():
         assert entry["commercial_use"] is (entry["architecture"] in ("nafnet", "swinir"))
 
 
-def test_the_list_needs_no_pytorch():
+def test_without_the_train_extra_it_says_how_to_get_it():
     code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from typer.testing import CliRunner; from clearcall.cli import app\n"
-        "sys.exit(CliRunner().invoke(app, ['teachers']).exit_code)"
+        "import sys; sys.modules['torch'] = None; sys.argv = ['clearcall', 'teachers']\n"
+        "from clearcall.cli import main; main()"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == MissingExtraError.exit_status
+    assert "pip install 'clearcall[train]'" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -21,7 +21,7 @@ TINY = {
     "swinir": {"options": {"embed_dim": 12, "depths": [2], "num_heads": [2], "window_size": 4}},
     "mprnet": {"options": {"n_feat": 8, "scale_unetfeats": 4, "scale_orsnetfeats": 4, "num_cab": 1}},
 }
-POINT = {"nafnet": "decoder1", "restormer": "decoder_level1", "swinir": "stage1", "mprnet": "stage1"}
+POINT = {"nafnet": "decoder1", "restormer": "decoder_level1", "swinir": "stage1", "mprnet": "stage1_decoder1"}
 
 
 def batch(squares=2, size=32):
@@ -92,7 +92,9 @@ def test_teacher_and_vgg_are_neither_trained_nor_saved_nor_copied(student, tmp_p
     save_file(weights | biases, tmp_path / "vgg.safetensors")
     perceptual = {"layers": {"relu1_2": 1.0}, "weights": str(tmp_path / "vgg.safetensors"), "share": 0.5}
     teacher = tiny_teacher()
-    teaching = Distillation(recipe({"feature": 1.0, "perceptual": 0.1}, perceptual=perceptual), student, teacher)
+    wider = {"features": [["conv2", "middle"]]}
+    losses = {"feature": 1.0, "perceptual": 0.1}
+    teaching = Distillation(recipe(losses, perceptual=perceptual, distillation=wider), student, teacher)
     assert deepcopy(teaching).teacher.network is teacher
     names = [name for name, _ in teaching.named_parameters()]
     assert names

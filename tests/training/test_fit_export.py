@@ -20,7 +20,6 @@ from clearcall.training.module import learning_rate_factor
 from clearcall.training.recipe import TrainingConfig, parse_recipe
 from clearcall.training.student import Student, StudentConfig
 
-
 QUIET = RunOptions(bar=False)
 
 
@@ -167,3 +166,12 @@ def test_learning_rate_warms_up_and_decays_to_its_end():
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[9] == 1
     assert learning_rate_factor(200, 200, config) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("blur", ["blur", "blur_gamma"])
+def test_the_official_layout_trains_with_whole_sequences_held_out(make_pairs, tmp_path, blur):
+    for number in range(3):
+        make_pairs(tmp_path / "GOPRO_Large", f"train/GOPR0372_07_0{number}", 2, blur=blur)
+    recipe = tiny(data={"source": "paired", "blur": blur, "crop": 16}, training={"epochs": 1})
+    train(recipe, tmp_path, tmp_path / "run", options=QUIET)
+    assert "val/gain blur" in rows_of(tmp_path / "run")[0]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clearcall.errors import require
+
 if TYPE_CHECKING:
     from clearcall.training.teachers.listing import ListedTeacher
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 def teachers(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of objects.")] = False,
 ) -> None:
-    """List the teachers: size, cost, licence, where the authors publish weights, feature points."""
+    """List the teachers: size, cost, licence, where the authors publish weights, feature points (train extra)."""
+    require("torch", extra="train")
     from clearcall.training.teachers.listing import TEACHERS
 
     if as_json:

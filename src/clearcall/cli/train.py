@@ -12,7 +12,7 @@ import typer
 from clearcall.errors import RecipeError, require
 
 
-def train(  # noqa: PLR0913 - each is an option of the command
+def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     recipe: Annotated[
         str, typer.Argument(help="The recipe: a TOML file, or the name of one that ships, such as small or teacher.")
     ],

@@ -74,7 +74,7 @@ class Distillation(nn.Module):
         pairs = self.recipe.distillation.features
         ours = [own for own, _ in pairs]
         student.check_points(ours)
-        channels = {name: student.config.width for name in ours}
+        channels = dict.fromkeys(ours, student.config.width)
         return FeatureDistillationLoss(pairs, channels, self._teacher.feature_channels([other for _, other in pairs]))
 
     @property

@@ -31,7 +31,7 @@ from clearcall.training.checkpoint import (
 from clearcall.training.dataset import training_loader
 from clearcall.training.distillation import Distillation
 from clearcall.training.module import RestorationModule
-from clearcall.training.pairs import check_no_overlap, list_pairs, list_pictures
+from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
@@ -158,7 +158,7 @@ def _write_teacher(paths: RunPaths) -> None:
 def _fit(
     trainer: pl.Trainer, module: RestorationModule, loader: object, pairs: list[FixedPair], last: Path | None
 ) -> bool:
-    watched = DataLoader(pairs, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]  # a list is a dataset
+    watched: DataLoader[FixedPair] = DataLoader(pairs, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]  # a list
     with _plain_interrupt():
         try:
             trainer.fit(module, loader, watched, ckpt_path=str(last) if last else None, weights_only=True)
@@ -247,8 +247,7 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
 
 
 def _open_pairs(recipe: Recipe, data: Path) -> tuple[WindowSource, list[FixedPair]]:
-    pairs, watched = list_pairs(data / "train"), list_pairs(data / "val")
-    check_no_overlap([pair.sharp for pair in pairs], [pair.sharp for pair in watched])
+    pairs, watched = split_pairs(data, recipe.data.held_out, recipe.data.blur)
     return PairedWindows(pairs, recipe.data.variants), stored_pairs(watched)
 
 

@@ -1,4 +1,4 @@
-"""The Lightning module: a network (a student, or a teacher in training), its losses, its optimiser, SSIM on fixed pairs."""
+"""The Lightning module: a network (student, or teacher in training), its losses, its optimiser, SSIM on fixed pairs."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from clearcall.data import Blur
 from clearcall.errors import RecipeError
 from clearcall.training.student import StudentConfig
 from clearcall.training.teachers.config import TeacherConfig
@@ -28,6 +29,7 @@ class DataConfig(_Section):
 
     Attributes:
         source: ``degraded``: sharp pictures degraded on the fly; ``paired``: blur and sharp on disk (GoPro layout).
+        blur: Which of GoPro's two blurred pictures pairs on disk take: ``blur``, as papers do, or ``blur_gamma``.
         degradation: ``random`` (the training mix of ``clearcall.degrade.sampling``) or the name of a profile.
         window: Side, in pixels, of the part of a sharp picture that is degraded as one piece.
         variants: Different degraded windows per sharp picture; an epoch shows each of them once.
@@ -35,13 +37,15 @@ class DataConfig(_Section):
         crops_per_window: Squares taken from each window (or pair) per epoch.
         fit: How a pair on disk becomes a square: ``crop`` at random places, or ``resize`` of the whole picture.
         detail: Share of squares chosen where detail is (the better of two random places).
-        held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given.
+        held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given; of pairs on
+            disk whole sequences are set apart, and so many pairs of them watched.
         seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
         cache: Folder for degraded windows, made once and read again in later epochs (empty: make them each time).
         workers: Processes that make pairs beside the training.
     """
 
     source: Literal["degraded", "paired"] = "degraded"
+    blur: Blur = "blur"
     degradation: str = "random"
     window: int = Field(default=384, ge=16, le=2048)
     variants: int = Field(default=8, ge=1)
@@ -203,7 +207,7 @@ def read_recipe(name: str | Path) -> Recipe:
     if not path.exists() and path.suffix != ".toml":
         nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)[0]
         raise RecipeError(
-            f"There is no recipe {name}: neither a TOML file nor a shipped one; the nearest is {nearest}."
+            f"There is no recipe {name}, neither a TOML file nor a shipped one; the nearest is {nearest}."
         )
     try:
         return parse_recipe(tomllib.loads(path.read_text(encoding="utf-8")), str(path))

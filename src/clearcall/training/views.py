@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from clearcall.training.recipe import View
+
 SMALLEST, LARGEST = 1.2, 2.0
 STRONGEST_NOISE = 6 / 255
 
 
-def other_views(degraded: Tensor, kinds: Mapping[str, float], seed: int) -> Tensor:
+def other_views(degraded: Tensor, kinds: Mapping[View, float], seed: int) -> Tensor:
     """Zoom, shrink, degrade again or add noise to a batch; one kind for the whole batch, drawn by weight.
 
     Args:
@@ -76,7 +78,7 @@ def _noisy(squares: Tensor, chance: torch.Generator) -> Tensor:
     return squares + strength * noise
 
 
-_KINDS: Mapping[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+_KINDS: Mapping[View, Callable[[Tensor, torch.Generator], Tensor]] = {
     "zoomed": _zoomed,
     "shrunk": _shrunk,
     "degraded": _degraded,

@@ -72,6 +72,11 @@ def test_a_trainable_teacher_learns(family, tiny, frames):
     assert not teacher.eval().training
 
 
+def test_a_new_nafnet_to_be_trained_starts_with_the_frame_itself(frames):
+    sizes = {"width": 4, "encoder": (1,), "middle": 1, "decoder": (1,), "stride": 2}
+    assert torch.equal(build_teacher(TeacherConfig(**sizes), trainable=True)(frames), frames)
+
+
 def test_unshuffled_frames_are_cut_as_the_paper_says(tiny, frames):
     teacher = tiny(stride=2)
     given = torch.cat([frames[:, :, y::2, x::2][:, :, None] for y in (0, 1) for x in (0, 1)], 2).flatten(1, 2)

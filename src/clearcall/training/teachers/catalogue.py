@@ -21,7 +21,6 @@ class Family:
         source: Where the authors publish code and checkpoints.
         points: From a network to its documented feature points: name to module path.
         published: Sizes of the authors' checkpoint for restoration; an option of the recipe replaces one.
-        is_global: Some operation looks at the whole frame, so that tiles change the result a little everywhere.
     """
 
     identifier: str
@@ -31,7 +30,6 @@ class Family:
     source: str
     points: Callable[[Any], dict[str, str]]
     published: Mapping[str, Any] = field(default_factory=dict)
-    is_global: bool = True
 
 
 def _nafnet_points(network: Any) -> dict[str, str]:
@@ -117,7 +115,6 @@ FAMILIES: Mapping[str, Family] = {
             "window_size": 8,
             "mlp_ratio": 2.0,
         },
-        is_global=False,
     ),
     "mprnet": Family(
         identifier="MPRNet",
