@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clearcall import __version__
+from clearcall.cli.bench import bench
 from clearcall.cli.data import data
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
@@ -58,6 +59,7 @@ app.command()(export)
 app.command()(teachers)
 app.command()(live)
 app.command()(doctor)
+app.add_typer(bench)
 
 
 def main() -> None:

@@ -112,9 +112,25 @@ def load(model: str | Path = "small", *, threads: int | None = None, precision: 
         >>> load("small").name
         'small'
     """
-    bundle = read_bundle(_bundle_folder(model))
+    bundle = find_bundle(model)
     engine = OpenVINOEngine(bundle.graph(precision), threads=threads)
     return Sharpener(bundle, engine)
+
+
+def find_bundle(model: str | Path) -> Bundle:
+    """Read a bundle, without loading it into an engine.
+
+    Args:
+        model: Name of a bundled model, or the folder of a bundle.
+
+    Raises:
+        BundleError: No such model, or a bundle that is damaged.
+
+    Example:
+        >>> find_bundle("small").card.name
+        'small'
+    """
+    return read_bundle(_bundle_folder(model))
 
 
 def _bundle_folder(model: str | Path) -> Path:
