@@ -1,0 +1,121 @@
+"""File to file: H.264 1080p30 in, H.264 out, `clearcall sharpen` beside `ffmpeg -vf cas`, interleaved in one run.
+
+python benchmarks/files.py [--source FILE] [--seconds 10] [--rounds 5] [--presets veryfast ultrafast] [--json FILE]
+
+Each run is a process of its own with the same source, encoder, preset and CRF; the whole command is timed, start
+included, and its peak memory is the kernel's ru_maxrss. The source is the demo's call, or a file of yours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from speed import machine
+
+from clearcall.demo.scene import CallScene
+from clearcall.media.video import VideoSink, VideoSource
+
+HEIGHT, RATE, CRF = 1080, 30, 18
+SCENE_FRAMES = 120
+
+
+@dataclass
+class Runs:
+    """What the runs of one command took."""
+
+    command: list[str]
+    seconds: list[float] = field(default_factory=list)
+    mebibytes: list[float] = field(default_factory=list)
+
+    def once(self) -> None:
+        started = time.perf_counter()
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{' '.join(self.command)} ended with status {status}")
+        self.seconds.append(time.perf_counter() - started)
+        self.mebibytes.append(usage.ru_maxrss / 1024)
+
+
+def draw(path: Path, seconds: int) -> None:
+    """The demo's call, forth and back, as a good camera's H.264."""
+    scene = list(CallScene(HEIGHT, frames=min(SCENE_FRAMES, seconds * RATE)))
+    loop = scene + scene[-2:0:-1]
+    height, width, _ = scene[0].shape
+    with VideoSink(path, width=width, height=height, rate=Fraction(RATE), crf=23, options={"preset": "veryfast"}) as sink:
+        for index in range(seconds * RATE):
+            sink.write(loop[index % len(loop)])
+
+
+def commands(source: Path, folder: Path, preset: str, model: str) -> dict[str, Runs]:
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-i", str(source)]
+    coding = ["-c:v", "libx264", "-preset", preset, "-crf", str(CRF)]
+    ours = [sys.executable, "-m", "clearcall", "sharpen", str(source), "-o", str(folder / f"ours-{preset}.mp4")]
+    return {
+        f"{preset}: clearcall {model}": Runs([*ours, "--preset", preset, "--force", "--model", model]),
+        f"{preset}: ffmpeg -vf cas": Runs([*ffmpeg, "-vf", "cas", *coding, str(folder / f"cas-{preset}.mp4")]),
+        f"{preset}: ffmpeg, no filter": Runs([*ffmpeg, *coding, str(folder / f"plain-{preset}.mp4")]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, help="a video of yours; by default the demo's call is drawn")
+    parser.add_argument("--seconds", type=int, default=10, help="length of the drawn call")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--presets", nargs="+", default=["veryfast", "ultrafast"])
+    parser.add_argument("--model", default="small")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = options.source or folder / "call.mp4"
+        if not options.source:
+            draw(source, options.seconds)
+        with VideoSource(source) as video:
+            frames = sum(1 for _ in video.frames())
+        work: dict[str, Runs] = {}
+        for preset in options.presets:
+            work |= commands(source, folder, preset, options.model)
+        for _ in range(options.rounds):
+            for runs in work.values():
+                runs.once()
+    rows = {name: describe(name, runs, frames, work) for name, runs in work.items()}
+    print(machine(len(os.sched_getaffinity(0))))
+    print(f"{source.name}, {frames} frames, {options.rounds} rounds; whole commands, start included\n")
+    print("| command | seconds, median | least to most | frames/s | to `cas` | peak MiB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, row in rows.items():
+        print(f"| {name} | {row['median']:.2f} | {row['least']:.2f} to {row['most']:.2f} | {row['fps']:.1f} "
+              f"| {row['to_cas']:.2f} | {row['peak_mib']:.0f} |")
+    if options.json:
+        content = {"machine": machine(len(os.sched_getaffinity(0))), "frames": frames, "rows": rows}
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def describe(name: str, runs: Runs, frames: int, work: dict[str, Runs]) -> dict[str, float]:
+    median = float(np.median(runs.seconds))
+    cas = float(np.median(work[f"{name.split(':')[0]}: ffmpeg -vf cas"].seconds))
+    return {
+        "median": median,
+        "least": min(runs.seconds),
+        "most": max(runs.seconds),
+        "fps": frames / median,
+        "to_cas": median / cas,
+        "peak_mib": max(runs.mebibytes),
+    }
+
+
+if __name__ == "__main__":
+    main()
