@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clearcall import __version__
+from clearcall.cli.bench import bench
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
 from clearcall.cli.doctor import doctor
@@ -54,6 +55,7 @@ app.command()(train)
 app.command()(export)
 app.command()(live)
 app.command()(doctor)
+app.add_typer(bench)
 
 
 def main() -> None:

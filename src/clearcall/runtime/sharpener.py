@@ -10,7 +10,18 @@ import numpy as np
 
 from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
 from clearcall.errors import BundleError, InputError
-from clearcall.frame import DEPTH_STEP, DeepFrame, Frame, check_frame, pad_to_multiple, to_8_bit
+from clearcall.frame import (
+    DEPTH_STEP,
+    DeepFrame,
+    Frame,
+    Plane,
+    Planes,
+    check_frame,
+    check_planes,
+    pad_to_multiple,
+    to_8_bit,
+)
+from clearcall.media.colour import Colours, from_planes, from_rgb, to_planes, to_rgb
 from clearcall.runtime.engine import Engine, OpenVINOEngine
 
 STRONGEST = 2.0
@@ -64,6 +75,42 @@ class Sharpener:
         if frame.dtype == np.uint16:
             return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
         return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
+
+    def sharpen_yuv(
+        self,
+        y: Plane,
+        u: Plane,
+        v: Plane,
+        *,
+        colours: Colours,
+        strength: float = 1.0,
+        out: Planes | None = None,
+    ) -> Planes:
+        """Sharpen one frame of 4:2:0 planes as decoders give them, without making RGB.
+
+        Args:
+            y: Luma, uint8 (height, width). Lines may be farther apart than they are long.
+            u: Blue difference, uint8 (height / 2, width / 2), rounded up.
+            v: Red difference, likewise.
+            colours: Matrix, range and siting of the planes; what isn't specified counts as players have it.
+            strength: From 0 (the frame itself) over 1 (the model's output) to 2 (exaggerated).
+            out: Planes of the same shapes to write the result into; new ones are made without it. They must not
+                share memory with the input.
+
+        Returns:
+            The sharpened planes; ``out`` if it was given.
+
+        Raises:
+            InputError: Planes of the wrong kind or of sizes that don't belong together, or a strength out of range.
+        """
+        check_planes(y, u, v)
+        check_strength(strength)
+        result = (np.empty_like(y), np.empty_like(u), np.empty_like(v)) if out is None else out
+        frame = from_planes(y, u, v, colours)
+        sharp = from_rgb(self.sharpen(to_rgb(frame), strength), "yuv420p", colours)
+        for target, plane in zip(result, to_planes(sharp), strict=True):
+            target[:] = plane
+        return result
 
     def _sharpen_8_bit(self, frame: Frame, strength: float) -> Frame:
         height, width = frame.shape[:2]
