@@ -53,7 +53,9 @@ def draw(path: Path, seconds: int) -> None:
     scene = list(CallScene(HEIGHT, frames=min(SCENE_FRAMES, seconds * RATE)))
     loop = scene + scene[-2:0:-1]
     height, width, _ = scene[0].shape
-    with VideoSink(path, width=width, height=height, rate=Fraction(RATE), crf=23, options={"preset": "veryfast"}) as sink:
+    with VideoSink(
+        path, width=width, height=height, rate=Fraction(RATE), crf=23, options={"preset": "veryfast"}
+    ) as sink:
         for index in range(seconds * RATE):
             sink.write(loop[index % len(loop)])
 
@@ -97,8 +99,10 @@ def main() -> None:
     print("| command | seconds, median | least to most | frames/s | to `cas` | peak MiB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, row in rows.items():
-        print(f"| {name} | {row['median']:.2f} | {row['least']:.2f} to {row['most']:.2f} | {row['fps']:.1f} "
-              f"| {row['to_cas']:.2f} | {row['peak_mib']:.0f} |")
+        print(
+            f"| {name} | {row['median']:.2f} | {row['least']:.2f} to {row['most']:.2f} | {row['fps']:.1f} "
+            f"| {row['to_cas']:.2f} | {row['peak_mib']:.0f} |"
+        )
     if options.json:
         content = {"machine": machine(len(os.sched_getaffinity(0))), "frames": frames, "rows": rows}
         options.json.write_text(json.dumps(content, indent=2) + "\n")
@@ -106,7 +110,7 @@ def main() -> None:
 
 def describe(name: str, runs: Runs, frames: int, work: dict[str, Runs]) -> dict[str, float]:
     median = float(np.median(runs.seconds))
-    cas = float(np.median(work[f"{name.split(':')[0]}: ffmpeg -vf cas"].seconds))
+    cas = float(np.median(work[f"{name.partition(':')[0]}: ffmpeg -vf cas"].seconds))
     return {
         "median": median,
         "least": min(runs.seconds),
