@@ -434,12 +434,15 @@ def test_progress_counts_up_to_the_total(make_video: MakeVideo, tmp_path: Path) 
 class PlanesOnly(Unchanged):
     """Takes planes, and says so if it was given RGB."""
 
+    reach, multiple_of = 8, 2
+
     def __init__(self) -> None:
         super().__init__()
         self.colours: set[Colours] = set()
 
     def sharpen_yuv(self, y: Any, u: Any, v: Any, *, colours: Colours, strength: float = 1.0, out: Any = None) -> Any:
         self.colours.add(colours)
+        out = out or tuple(np.empty_like(plane) for plane in (y, u, v))
         for target, plane in zip(out, (y, u, v), strict=True):
             target[:] = plane
         return out

@@ -25,6 +25,8 @@ from clearcall.media.colour import Colours, from_planes, from_rgb, to_planes, to
 from clearcall.runtime.engine import Engine, OpenVINOEngine
 
 STRONGEST = 2.0
+_COLOUR_REACH = 8
+"""What taking colours from half size to full and back adds, in pixels."""
 
 AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
 
@@ -53,6 +55,17 @@ class Sharpener:
     def device(self) -> str:
         """The hardware that the model runs on, in words."""
         return self._engine.device
+
+    @property
+    def multiple_of(self) -> int:
+        """A crop gives the same result as the whole frame if it begins at a multiple of this."""
+        return self._bundle.card.multiple_of
+
+    @property
+    def reach(self) -> int:
+        """How many pixels away from a changed one the result can change, at most."""
+        student = self._bundle.card.student
+        return student["stride"] * student["depth"] + _COLOUR_REACH
 
     def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
         """Sharpen one frame.

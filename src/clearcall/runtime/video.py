@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import IO, Any, Final, Protocol, Self, TypeAlias
 
 import av
 from numpy.typing import NDArray
 
-from clearcall.frame import Plane, Planes
 from clearcall.media.atomic import atomic_output
-from clearcall.media.colour import Colours, to_planes, to_rgb
+from clearcall.media.colour import to_planes, to_rgb
 from clearcall.media.encoder import Encoding
 from clearcall.media.form import FrameForm
 from clearcall.media.pipe import STANDARD, standard_input, standard_output
@@ -24,6 +23,7 @@ from clearcall.media.video import FrameTime, VideoSource
 from clearcall.media.y4m import MAGIC
 from clearcall.media.y4m_stream import Y4MSink, Y4MSource
 from clearcall.runtime.belt import Belt, BeltStopped
+from clearcall.runtime.changes import ChangesOnly, SharpensPlanes
 
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
@@ -31,16 +31,6 @@ Report = Callable[[int, int | None], None]
 _BELT_BYTES: Final = 48 * 2**20
 _MIN_BELT: Final = 2
 _MAX_BELT: Final = 32
-
-
-@runtime_checkable
-class SharpensPlanes(Protocol):
-    """What else a sharpener may do: take a decoder's 4:2:0 planes as they are."""
-
-    def sharpen_yuv(
-        self, y: Plane, u: Plane, v: Plane, *, colours: Colours, strength: float = ..., out: Planes | None = ...
-    ) -> Planes:
-        """Sharpen the planes of a frame into ``out``."""
 
 
 class SharpensFrames(Protocol):
@@ -84,21 +74,25 @@ class _Work:
     """What is done to a frame, and on which of its forms: planes where source and output have the same, else RGB."""
 
     sharpener: SharpensFrames
+    planes: ChangesOnly | None
     strength: float
     form: FrameForm
 
+    @classmethod
+    def of(cls, sharpener: SharpensFrames, strength: float, form: FrameForm) -> Self:
+        planes = ChangesOnly(sharpener) if isinstance(sharpener, SharpensPlanes) else None
+        return cls(sharpener, planes, strength, form)
+
     def prepare(self, frame: av.VideoFrame) -> NDArray[Any] | av.VideoFrame:
         """What of a decoded frame goes to ``sharpen``; done by the thread that decodes."""
-        return frame if isinstance(self.sharpener, SharpensPlanes) and self.form.is_of(frame) else to_rgb(frame)
+        return frame if self.planes is not None and self.form.is_of(frame) else to_rgb(frame)
 
     def sharpen(self, pixels: NDArray[Any] | av.VideoFrame) -> NDArray[Any] | av.VideoFrame:
         if not isinstance(pixels, av.VideoFrame):
             return self.sharpener.sharpen(pixels, self.strength)
-        assert isinstance(self.sharpener, SharpensPlanes)  # noqa: S101 - as prepare saw it
-        sharp = self.form.blank()
-        self.sharpener.sharpen_yuv(
-            *to_planes(pixels), colours=self.form.colours, strength=self.strength, out=to_planes(sharp)
-        )
+        assert self.planes is not None  # noqa: S101 - as prepare saw it
+        sharp, colours = self.form.blank(), self.form.colours
+        self.planes.sharpen_yuv(*to_planes(pixels), colours=colours, strength=self.strength, out=to_planes(sharp))
         return sharp
 
 
@@ -140,7 +134,7 @@ def sharpen_video(
     """
     started = time.perf_counter()
     with _opened(source, target, encoding or Encoding(), force) as (video, sink):
-        frames = _run(video, sink, _Work(sharpener, strength, sink.form), on_progress)
+        frames = _run(video, sink, _Work.of(sharpener, strength, sink.form), on_progress)
         if isinstance(video, Y4MSource) and video.error is not None:
             raise video.error
     notes = list(sink.notes)
