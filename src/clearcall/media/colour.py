@@ -154,6 +154,22 @@ class Colours:
             return replace(self, matrix=_RGB, range=_FULL)
         return replace(self, matrix=1 if height >= _HD_HEIGHT else 6, range=_LIMITED)
 
+    def specified(self, height: int) -> Self:
+        """Fill in what isn't specified, as players do, and leave out what doesn't change numbers.
+
+        Args:
+            height: Lines of the frame, for the guess between BT.709 and BT.601.
+
+        Returns:
+            Matrix, range and siting alone.
+
+        Example:
+            >>> Colours(primaries=1).specified(1080)
+            Colours(matrix=1, range=1, primaries=2, transfer=2, siting='center')
+        """
+        known = self.matrix if self.matrix in _MATRICES else 1 if height >= _HD_HEIGHT else 6
+        return replace(self, matrix=known, range=self.range or _LIMITED, primaries=2, transfer=2)
+
     def stamp(self, target: av.VideoFrame | av.VideoCodecContext) -> None:
         """Set the tags on a frame or an encoder.
 

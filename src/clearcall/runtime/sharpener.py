@@ -22,7 +22,9 @@ from clearcall.frame import (
     to_8_bit,
 )
 from clearcall.media.colour import Colours, from_planes, from_rgb, to_planes, to_rgb
-from clearcall.runtime.engine import Engine, OpenVINOEngine
+from clearcall.runtime.compiled import CompiledGraphs
+from clearcall.runtime.engine import Engine, Graph, OpenVINOEngine
+from clearcall.runtime.yuv import PlaneSharpener
 
 STRONGEST = 2.0
 _COLOUR_REACH = 8
@@ -42,9 +44,10 @@ class Sharpener:
         (48, 65, 3)
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, planes: PlaneSharpener | None = None) -> None:
         self._bundle = bundle
         self._engine = engine
+        self._planes = planes
 
     @property
     def name(self) -> str:
@@ -118,11 +121,16 @@ class Sharpener:
         """
         check_planes(y, u, v)
         check_strength(strength)
+        if out is not None and [plane.shape for plane in out] != [y.shape, u.shape, v.shape]:
+            raise InputError("The planes to write to must have the sizes of the planes to sharpen.")
         result = (np.empty_like(y), np.empty_like(u), np.empty_like(v)) if out is None else out
-        frame = from_planes(y, u, v, colours)
-        sharp = from_rgb(self.sharpen(to_rgb(frame), strength), "yuv420p", colours)
-        for target, plane in zip(result, to_planes(sharp), strict=True):
-            target[:] = plane
+        if strength == 0:
+            _copy((y, u, v), result)
+        elif self._planes is not None and self._planes.is_possible:
+            self._planes.sharpen((y, u, v), colours, strength, result)
+        else:
+            sharp = self.sharpen(to_rgb(from_planes(y, u, v, colours)), strength)
+            _copy(to_planes(from_rgb(sharp, "yuv420p", colours)), result)
         return result
 
     def _sharpen_8_bit(self, frame: Frame, strength: float) -> Frame:
@@ -135,6 +143,11 @@ class Sharpener:
         shallow = to_8_bit(frame)
         correction = self._sharpen_8_bit(shallow, strength).astype(np.int32) - shallow
         return np.clip(frame + DEPTH_STEP * correction, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+
+def _copy(planes: Planes, targets: Planes) -> None:
+    for plane, target in zip(planes, targets, strict=True):
+        target[:] = plane
 
 
 def check_strength(strength: float) -> None:
@@ -173,8 +186,12 @@ def load(model: str | Path = "small", *, threads: int | None = None, precision: 
         'small'
     """
     bundle = read_bundle(_bundle_folder(model))
-    engine = OpenVINOEngine(bundle.graph(precision), threads=threads)
-    return Sharpener(bundle, engine)
+    compiled = CompiledGraphs()
+
+    def engine(graph: bytes | Graph) -> OpenVINOEngine:
+        return OpenVINOEngine(graph, threads=threads, compiled=compiled)
+
+    return Sharpener(bundle, engine(bundle.graph(precision)), PlaneSharpener(bundle, precision, engine))
 
 
 def _bundle_folder(model: str | Path) -> Path:

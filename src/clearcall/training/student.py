@@ -8,6 +8,7 @@ Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", CVP
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 COLOURS = 3
+LUMA = (0.2126, 0.7152, 0.0722)
+"""What red, green and blue weigh in luma (ITU-R BT.709-6, item 3.2)."""
+
+_START_NOISE = 0.1
 
 
 class StudentConfig(BaseModel):
@@ -26,6 +31,9 @@ class StudentConfig(BaseModel):
         depth: Number of convolutions.
         expansion: Hidden channels of each convolution while training (0: plain convolutions). They collapse
             into one convolution, so inference never pays for them.
+        margin: Pixels by which the first convolution's kernel reaches beyond its stride on each side.
+        colour: ``rgb`` sees and corrects all colours; ``luma`` sees luma alone and adds one correction to all
+            colours, which leaves colour differences as they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +42,13 @@ class StudentConfig(BaseModel):
     width: int = Field(default=16, ge=4, le=256)
     depth: int = Field(default=4, ge=3, le=4)
     expansion: int = Field(default=0, ge=0, le=512)
+    margin: int = Field(default=1, ge=1, le=4)
+    colour: Literal["rgb", "luma"] = "rgb"
+
+    @property
+    def channels(self) -> int:
+        """Channels that go in and that are corrected."""
+        return COLOURS if self.colour == "rgb" else 1
 
     def model_post_init(self, _context: object) -> None:
         """Refuse strides that the pixel shuffle is not meant for."""
@@ -59,6 +74,7 @@ class CollapsibleConv2d(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int = 1, expansion: int) -> None:
         super().__init__()
         self.stride = stride
+        self.padding = (kernel - stride) // 2
         self.wide = nn.Parameter(torch.empty(expansion, inputs, kernel, kernel))
         self.narrow = nn.Parameter(torch.empty(outputs, expansion))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -81,12 +97,12 @@ class CollapsibleConv2d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Convolve (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        return functional.conv2d(features, self.kernel(), self.bias, self.stride, padding=1)
+        return functional.conv2d(features, self.kernel(), self.bias, self.stride, self.padding)
 
     def collapsed(self) -> nn.Conv2d:
         """The plain convolution that computes the same."""
         outputs, inputs, size, _ = (kernel := self.kernel()).shape
-        plain = nn.Conv2d(inputs, outputs, size, self.stride, padding=1)
+        plain = nn.Conv2d(inputs, outputs, size, self.stride, self.padding)
         with torch.no_grad():
             plain.weight.copy_(kernel)
             plain.bias.copy_(self.bias)  # type: ignore[union-attr]  # made with a bias, two lines up
@@ -96,7 +112,7 @@ class CollapsibleConv2d(nn.Module):
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> nn.Module:
     if expansion:
         return CollapsibleConv2d(inputs, outputs, kernel=kernel, stride=stride, expansion=expansion)
-    plain = nn.Conv2d(inputs, outputs, kernel, stride, padding=1)
+    plain = nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - stride) // 2)
     nn.init.kaiming_normal_(plain.weight, nonlinearity="relu")
     nn.init.zeros_(plain.bias)  # type: ignore[arg-type]  # made with a bias
     return plain
@@ -113,18 +129,41 @@ class Student(nn.Module):
         7164
     """
 
+    luma: Tensor
+
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         self.config = config
         stride, width, expansion = config.stride, config.width, config.expansion
-        outputs = COLOURS * stride * stride
-        channels = [COLOURS, *[width] * (config.depth - 1), outputs]
+        outputs = config.channels * stride * stride
+        channels = [config.channels, *[width] * (config.depth - 1), outputs]
+        first_kernel = stride + 2 * config.margin
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(pairwise(channels)):
             first = index == 0
-            layers.append(_convolution(before, after, stride + 2 if first else 3, stride if first else 1, expansion))
+            layers.append(_convolution(before, after, first_kernel if first else 3, stride if first else 1, expansion))
         self.layers = nn.ModuleList(layers)
+        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, COLOURS, 1, 1), persistent=False)
+        if config.colour == "luma" and config.width == outputs and not expansion:
+            self._start_from_pixels()
         self._start_as_identity()
+
+    @torch.no_grad()
+    def _start_from_pixels(self) -> None:
+        """Make each hidden channel one pixel of the block, plus a little noise without mean.
+
+        From plain random kernels of 12 x 12 pixels, which see hardly more than brightness, all units of the last
+        hidden layer died within 800 steps; from pixels the last layer starts as a linear filter.
+        """
+        for index, layer in enumerate(self.layers[:-1]):
+            weight = layer.get_parameter("weight")
+            weight.mul_(_START_NOISE).sub_(weight.mean(dim=(1, 2, 3), keepdim=True))
+            for channel in range(len(weight)):
+                if index == 0:
+                    row, column = divmod(channel, self.config.stride)
+                    weight[channel, 0, self.config.margin + row, self.config.margin + column] += 1
+                else:
+                    weight[channel, channel, 1, 1] += 1
 
     def _start_as_identity(self) -> None:
         """Make the first correction zero, so that training starts from the frame itself."""
@@ -137,8 +176,8 @@ class Student(nn.Module):
         return sum(parameter.numel() for parameter in self.collapsed().parameters())
 
     def correction(self, degraded: Tensor) -> Tensor:
-        """The correction at 1/stride resolution, (N, 3 * stride^2, H / stride, W / stride), colour-major."""
-        features = degraded
+        """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
+        features = degraded if self.config.colour == "rgb" else (degraded * self.luma).sum(1, keepdim=True)
         for layer in self.layers[:-1]:
             features = functional.relu(layer(features))
         corrected: Tensor = self.layers[-1](features)
