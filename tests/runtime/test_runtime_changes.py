@@ -101,9 +101,10 @@ def test_the_result_changes_within_reach_alone() -> None:
         changed[index][top, left] ^= 255
         factor = 1 if index == 0 else 2
         found = sharpener().sharpen_yuv(*changed, colours=LEFT)
-        differs = np.argwhere(found[0] != expected[0])
-        assert len(differs)
-        assert (np.abs(differs - np.array([top, left]) * factor) <= reach + factor - 1).all()
+        assert not np.array_equal(found[index], expected[index])
+        for old, new, scale in zip(expected, found, (1, 2, 2), strict=True):
+            differs = np.argwhere(old != new) * scale
+            assert (np.abs(differs - np.array([top, left]) * factor) <= reach + factor - 1).all()
 
 
 def test_when_everything_changes_only_sampled_lines_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

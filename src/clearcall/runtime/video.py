@@ -28,7 +28,7 @@ from clearcall.runtime.changes import ChangesOnly, SharpensPlanes
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
 
-_BELT_BYTES: Final = 48 * 2**20
+_BELT_BYTES: Final = 24 * 2**20
 _MIN_BELT: Final = 2
 _MAX_BELT: Final = 32
 
