@@ -24,6 +24,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+from memory import in_another_process
 from speed import machine
 
 from clearcall.demo.scene import CallScene
@@ -104,7 +105,7 @@ def main() -> None:
         folder = Path(name)
         source = options.source or folder / "call.mp4"
         if not options.source:
-            draw(source, options.seconds)
+            in_another_process(draw, source, options.seconds)
         with VideoSource(source) as video:
             frames = sum(1 for _ in video.frames())
         work: dict[str, Runs] = {}

@@ -19,11 +19,21 @@ LAYERS = [
     {"runtime"},
     {"web"},
     {"training"},
-    {"demo", "doctor"},
+    {"benchmark", "demo", "doctor"},
     {"cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
-TRAINING_ONLY = {"torch", "lightning", "torchmetrics", "onnx", "onnxruntime", "safetensors"}
+TRAINING_ONLY = {
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "spandrel",
+    "spandrel_extra_arches",
+}
 
 
 def part_of(path: Path) -> str:

@@ -61,7 +61,7 @@ def test_train_resume_export_and_sharpen(recipe, sharp, tmp_path):
     more = clearcall("train", recipe, "--data", sharp, "-o", run, "--resume", "--epochs", "2")
     assert more.returncode == 0, more.stderr
     assert len((run / "curve.csv").read_text().splitlines()) == 3
-    exported = clearcall("export", run / "checkpoints" / "best.ckpt", "-o", bundle, "--calibration", sharp)
+    exported = clearcall("export", run / "checkpoints" / "best.safetensors", "-o", bundle, "--calibration", sharp)
     assert exported.returncode == 0, exported.stderr
     assert read_bundle(bundle).card.name == "tiny"
     picture = next(sharp.iterdir())
@@ -111,4 +111,4 @@ def test_ctrl_c_ends_a_training_that_can_be_resumed(recipe, sharp, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "interrupted" in said
-    assert (run / "checkpoints" / "last.ckpt").exists()
+    assert (run / "checkpoints" / "last.safetensors").exists()

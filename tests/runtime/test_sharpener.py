@@ -139,3 +139,13 @@ def test_a_graph_that_is_none_is_refused(tmp_path):
 
 def test_available_models():
     assert "small" in clearcall.available_models()
+
+
+@pytest.mark.parametrize("model", clearcall.available_models())
+def test_8_bits_sharpen_as_float32_does_on_this_cpu(model):
+    """Fails where a CPU without VNNI saturates sums of products: then most of the sharpening is lost."""
+    frame = degrade_picture(data.astronaut(), get_profile("bicubic-x2"))
+    fast, exact = (clearcall.load(model, precision=kind).sharpen(frame) for kind in ("int8", "float32"))
+    difference = np.abs(fast.astype(np.int16) - exact)
+    assert np.abs(exact.astype(np.int16) - frame).mean() > 3 * difference.mean()
+    assert difference.mean() < 0.7

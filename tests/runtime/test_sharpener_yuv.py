@@ -71,7 +71,7 @@ def test_8_bits_are_close_to_float32(small, exact, photograph, signal_range):
     planes = planes_of(photograph, colours)
     fast, reference = (sharpener.sharpen_yuv(*planes, colours=colours) for sharpener in (small, exact))
     for number, (a, b) in enumerate(zip(fast, reference, strict=True)):
-        assert np.abs(a.astype(int) - b).mean() < 0.25, number
+        assert np.abs(a.astype(int) - b).mean() < 0.4, number
 
 
 def test_edges_are_no_worse_than_the_middle(exact, photograph):

@@ -37,7 +37,7 @@ def test_ssim_is_computed_in_float32_under_autocast():
         assert SSIMLoss()(frame, frame).item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"perceptual"}))
 def test_gradients_match_finite_differences(name):
     torch.manual_seed(0)
     loss = LOSSES[name]()
@@ -45,13 +45,13 @@ def test_gradients_match_finite_differences(name):
     preds = torch.rand(1, 3, 12, 12, requires_grad=True)
     loss(preds, target).backward()
     direction = torch.randn_like(preds)
-    step = 1e-2
+    step = 1e-3
     with torch.no_grad():
         slope = (loss(preds + step * direction, target) - loss(preds - step * direction, target)) / (2 * step)
     assert (preds.grad * direction).sum().item() == pytest.approx(slope.item(), rel=0.1, abs=2e-3)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"perceptual"}))
 def test_each_loss_falls_when_a_student_trains_on_one_batch(name):
     torch.manual_seed(0)
     student, loss = Student(StudentConfig(width=8, depth=3)), LOSSES[name]()

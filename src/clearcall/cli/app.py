@@ -16,6 +16,7 @@ from clearcall.cli.evaluate import evaluate
 from clearcall.cli.live import live
 from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
+from clearcall.cli.teachers import teachers
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
@@ -53,6 +54,7 @@ app.command()(evaluate)
 app.command()(demo)
 app.command()(train)
 app.command()(export)
+app.command()(teachers)
 app.command()(live)
 app.command()(doctor)
 app.add_typer(bench)

@@ -21,7 +21,7 @@ READER_GONE = 128 + signal.SIGPIPE
 """The exit status that shells give programs whose reader has ended."""
 
 
-def sharpen(
+def sharpen(  # noqa: PLR0913, PLR0917 - each is an option of the command
     sources: Annotated[
         list[Path],
         typer.Argument(metavar="SRC", help="Pictures, videos or folders of them; - for a video on standard input."),
@@ -45,6 +45,9 @@ def sharpen(
     preset: Annotated[
         str | None, typer.Option(help="The encoder's speed against size, as in veryfast or slow (av1, vp9: a number).")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, directml, coreml, onnxruntime, or auto: the fastest, measured once.")
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Sharpen pictures, videos and whole folders; sound, subtitles, times and metadata stay as they are."""
@@ -58,7 +61,7 @@ def sharpen(
     outcomes = []
     for outcome in sharpen_files(
         work,
-        clearcall.load(model),
+        clearcall.load(model, device=device),
         strength=strength,
         encoding=Encoding(codec, crf, preset),
         force=force,

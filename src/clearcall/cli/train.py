@@ -12,8 +12,10 @@ import typer
 from clearcall.errors import RecipeError, require
 
 
-def train(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file such as recipes/small.toml.")],
+def train(  # noqa: PLR0913 - each is an option of the command
+    recipe: Annotated[
+        str, typer.Argument(help="The recipe: a TOML file, or the name of one that ships, such as small or teacher.")
+    ],
     data: Annotated[
         Path,
         typer.Option(help="Folder of sharp pictures, or of pairs (train/blur, train/sharp, val/blur, val/sharp)."),
@@ -22,46 +24,57 @@ def train(
         Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
-    start: Annotated[Path | None, typer.Option(help="Start from the weights of this checkpoint.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Start from the weights of this checkpoint.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    max_time: Annotated[
-        str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the epoch in which this is up; --resume goes on.")
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="The teacher's weights, instead of the recipe's teacher.weights.")
     ] = None,
+    max_time: Annotated[
+        str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the step in which this is up; --resume goes on.")
+    ] = None,
+    devices: Annotated[
+        str, typer.Option(help="Processes or GPUs per machine: a number, or auto (what torchrun or SLURM says).")
+    ] = "auto",
+    nodes: Annotated[int, typer.Option(min=0, help="Machines; 0: what torchrun or SLURM says.")] = 0,
 ) -> None:
-    """Train a student by its recipe (needs the train extra)."""
-    require("lightning.pytorch", extra="train")
-    from clearcall.training.fit import train_student
-    from clearcall.training.recipe import read_recipe
+    """Train a student or a teacher by its recipe (needs the train extra)."""
+    require("torch", extra="train")
+    from clearcall.training.fit import RunOptions
+    from clearcall.training.fit import train as run_training
+    from clearcall.training.recipe import read_recipe, with_changes
 
-    chosen = read_recipe(recipe)
-    if epochs is not None:
-        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": epochs})})
-    best = train_student(
-        chosen,
-        data,
-        output or Path("runs") / chosen.name,
-        validation=validation,
-        start=start,
-        resume=resume,
-        max_time=_days_and_hours(max_time),
-        bar=sys.stderr.isatty(),
-    )
-    typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
+    chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher)
+    run = output or Path("runs") / chosen.name
+    options = RunOptions(resume, start, _seconds(max_time), _devices(devices), nodes, bar=sys.stderr.isatty())
+    outcome = run_training(chosen, data, run, validation=validation, options=options)
+    if not outcome.is_finished:
+        typer.echo(f"The time is up after step {outcome.step}; go on with the same command and --resume.")
+    elif chosen.trains == "student":
+        best = outcome.checkpoint
+        typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
+    else:
+        typer.echo(f"The teacher is {run / 'teacher.safetensors'}; a student's recipe names it as teacher.weights.")
 
 
-def _days_and_hours(limit: str | None) -> str | None:
-    """``HH:MM:SS`` with the days that Lightning wants in front."""
+def _seconds(limit: str | None) -> float | None:
     if limit is None:
         return None
     if not re.fullmatch(r"\d{1,3}:[0-5]\d:[0-5]\d", limit):
         raise RecipeError(f"--max-time {limit} is not a time; write it as HH:MM:SS, such as 00:09:00.")
-    hours, rest = limit.split(":", 1)
-    return f"{int(hours) // 24:02}:{int(hours) % 24:02}:{rest}"
+    hours, minutes, seconds = map(int, limit.split(":"))
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def _devices(asked: str) -> str:
+    if asked != "auto" and not re.fullmatch(r"[1-9]\d?", asked):
+        raise RecipeError(f"--devices {asked} is neither a number from 1 to 99 nor auto.")
+    return asked
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.ckpt.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
     calibration: Annotated[Path, typer.Option(help="Folder of sharp pictures that set the 8-bit ranges.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,

@@ -1,4 +1,4 @@
-"""Weights in 8-bit integers that no CPU overflows on."""
+"""Weights in 8-bit integers that OpenVINO overflows on no CPU with, as finely as that allows."""
 
 from __future__ import annotations
 

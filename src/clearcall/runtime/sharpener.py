@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,9 @@ from clearcall.frame import (
 )
 from clearcall.media.colour import Colours, from_planes, from_rgb, to_planes, to_rgb
 from clearcall.runtime.compiled import CompiledGraphs
+from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
 from clearcall.runtime.engine import Engine, Graph, OpenVINOEngine
+from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
 from clearcall.runtime.yuv import PlaneSharpener
 
 STRONGEST = 2.0
@@ -170,28 +173,61 @@ def available_models() -> list[str]:
     return list(bundled_models())
 
 
-def load(model: str | Path = "small", *, threads: int | None = None, precision: Precision = "int8") -> Sharpener:
+def load(
+    model: str | Path = "small",
+    *,
+    threads: int | None = None,
+    precision: Precision = "int8",
+    device: str = AUTO,
+) -> Sharpener:
     """Load a model.
 
     Args:
         model: Name of a bundled model, or the folder of a bundle.
         threads: CPU threads for one frame; None uses every core that this process may use.
-        precision: ``int8`` is fast; ``float32`` is the reference that it was made from.
+        precision: ``int8`` is fast; ``float32`` is the reference that it was made from. GPUs always take the latter.
+        device: ``cpu`` (OpenVINO); ``cuda``, ``directml``, ``coreml`` or ``onnxruntime`` (its own CPU kernels), all by
+            ONNX Runtime; or ``auto``, the fastest at hand, measured once and remembered.
 
     Raises:
         BundleError: No such model (the nearest name is given), or a bundle that is damaged.
+        RecipeError: No such device.
+        MissingHardwareError: The device is not at hand.
+        MissingExtraError: The device needs ONNX Runtime, which is not installed.
 
     Example:
         >>> load("small").name
         'small'
     """
+    check_device(device)
     bundle = read_bundle(_bundle_folder(model))
-    compiled = CompiledGraphs()
+    opener = _Opener(bundle, precision, threads)
+    devices = candidates() if device == AUTO else [device]
+    if len(devices) > 1:
+        engine = open_fastest({name: partial(opener.open, name) for name in devices}, repr(bundle.card.graphs))
+    else:
+        engine = opener.open(devices[0])
+    is_openvino = isinstance(engine, OpenVINOEngine)
+    return Sharpener(bundle, engine, PlaneSharpener(bundle, precision, opener.openvino) if is_openvino else None)
 
-    def engine(graph: bytes | Graph) -> OpenVINOEngine:
-        return OpenVINOEngine(graph, threads=threads, compiled=compiled)
 
-    return Sharpener(bundle, engine(bundle.graph(precision)), PlaneSharpener(bundle, precision, engine))
+class _Opener:
+    """Opens engines of one bundle."""
+
+    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None) -> None:
+        self._bundle = bundle
+        self._precision = precision
+        self._threads = threads
+        self._compiled = CompiledGraphs()
+
+    def openvino(self, graph: bytes | Graph) -> OpenVINOEngine:
+        return OpenVINOEngine(graph, threads=self._threads, compiled=self._compiled)
+
+    def open(self, device: str) -> Engine:
+        if device == CPU:
+            return self.openvino(self._bundle.graph(self._precision))
+        precision: Precision = self._precision if device == "onnxruntime" else "float32"
+        return ONNXRuntimeEngine(self._bundle.graph(precision), device, threads=self._threads)
 
 
 def _bundle_folder(model: str | Path) -> Path:

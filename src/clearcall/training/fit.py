@@ -1,4 +1,4 @@
-"""Train a student by its recipe: from folders of pictures to checkpoints, a curve and panels."""
+"""Train a network by its recipe: from folders of pictures to checkpoints, a curve and panels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from clearcall.errors import InputError, OutputError
-from clearcall.training.callbacks import Curve, Panels
-from clearcall.training.checkpoint import LAST, CheckpointRecipe, load_student
+from clearcall.errors import InputError, OutputError, RecipeError
+from clearcall.training import processes
+from clearcall.training.callbacks import Checkpoints, Curve, Panels, TimeIsUp
+from clearcall.training.checkpoint import (
+    BEST,
+    LAST,
+    CheckpointWarning,
+    SafetensorsIO,
+    checkpoint_recipe,
+    load_student,
+    load_weights,
+    previous,
+    read_checkpoint,
+)
 from clearcall.training.dataset import training_loader
-from clearcall.training.module import StudentModule
+from clearcall.training.distillation import Distillation
+from clearcall.training.module import RestorationModule
 from clearcall.training.pairs import check_no_overlap, list_pairs, list_pictures
 from clearcall.training.recipe import Recipe
+from clearcall.training.student import Student
+from clearcall.training.taught import TaughtWindows
+from clearcall.training.teachers.config import TeacherConfig
+from clearcall.training.teachers.teacher import Teacher, build_teacher, save_teacher
 from clearcall.training.validation import FixedPair, degraded_pairs, held_out, stored_pairs
 from clearcall.training.windows import DegradedWindows, PairedWindows, WindowSource
 
@@ -33,7 +49,7 @@ class RunPaths:
 
     @property
     def checkpoints(self) -> Path:
-        """``best.ckpt`` by SSIM, and ``last.ckpt``."""
+        """``best.safetensors`` by SSIM, ``last.safetensors``, and the last one's predecessor."""
         return self.folder / "checkpoints"
 
     @property
@@ -42,87 +58,177 @@ class RunPaths:
         return self.folder / "curve.csv"
 
     @property
+    def teacher(self) -> Path:
+        """The weights of a teacher, in half precision, as a student's recipe names them."""
+        return self.folder / "teacher.safetensors"
+
+    @property
     def panels(self) -> Path:
         """One picture per epoch."""
         return self.folder / "panels"
 
 
-def train_student(
-    recipe: Recipe,
-    data: Path,
-    run: Path,
-    *,
-    validation: Path | None = None,
-    start: Path | None = None,
-    resume: bool = False,
-    max_time: str | None = None,
-    bar: bool = True,
-) -> Path:
-    """Train by a recipe and return the best checkpoint.
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; none of it changes what an unbroken run on one process computes.
+
+    Attributes:
+        resume: Continue from the run's last checkpoint.
+        start: A checkpoint whose weights are started from, instead of random ones; wide blocks are collapsed if the
+            recipe has none.
+        seconds: Stop cleanly after the step in which this time is up (None: train to the end).
+        devices: Processes or GPUs per machine: a number, or ``auto``.
+        nodes: Machines; 0: what ``torchrun`` or SLURM says.
+        bar: Draw Lightning's progress bar.
+    """
+
+    resume: bool = False
+    start: Path | None = None
+    seconds: float | None = None
+    devices: str = "auto"
+    nodes: int = 0
+    bar: bool = True
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        checkpoint: The best checkpoint so far, or the last one if nothing was validated yet.
+        step: Steps done, earlier runs included.
+        is_finished: Whether the recipe's training is complete; else the time was up.
+    """
+
+    checkpoint: Path
+    step: int
+    is_finished: bool
+
+
+def train(
+    recipe: Recipe, data: Path, run: Path, *, validation: Path | None = None, options: RunOptions | None = None
+) -> RunOutcome:
+    """Train by a recipe.
 
     Args:
         recipe: What to train and how.
-        data: A folder of sharp pictures, or one in the GoPro layout (``train/blur``, ``train/sharp``, ``val/...``).
+        data: A folder of sharp pictures, or one in a GoPro layout.
         run: Folder for checkpoints, curve, panels and TensorBoard logs.
         validation: Folder of sharp pictures to track SSIM on; without it some of ``data`` are held out.
-        start: A checkpoint whose weights are started from, instead of random ones; wide blocks are collapsed if the
-            recipe has none.
-        resume: Continue from the run's last checkpoint.
-        max_time: Stop cleanly after the epoch in which this much time is up, as ``DD:HH:MM:SS``.
-        bar: Draw Lightning's progress bar.
+        options: How to carry it out.
 
     Raises:
-        InputError: The data can't be trained on; see ``pairs``.
+        InputError: The data, the teacher's file or the checkpoint can't be used.
         OutputError: The run's folder already holds a run and ``resume`` is off, or has nothing to resume.
-        RecipeError: The recipe doesn't fit the data.
+        RecipeError: The recipe doesn't fit the data or the machine.
     """
+    options = options or RunOptions()
     paths = RunPaths(run)
-    last = paths.checkpoints / LAST
     _silence_lightning()
-    _check_run(paths, last, resume)
     pl.seed_everything(recipe.training.seed, verbose=False)
+    last = _prepare_folder(recipe, paths, options.resume)
     source, pairs = _open_data(recipe, data, validation)
+    network, teacher = _networks(recipe, options.start)
+    if recipe.distillation.cache and teacher is not None and recipe.losses.output:
+        source = _taught(source, teacher, recipe)
     config = recipe.training
     loader = training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
-    module = StudentModule(recipe, total_steps=len(loader) * config.epochs)
-    if start is not None:
-        _load_start(module, start)
-    trainer = _trainer(recipe, paths, pairs, max_time, bar)
+    student = network if isinstance(network, Student) else Student(recipe.student)
+    distillation = Distillation(recipe, student, teacher)
+    module = RestorationModule(recipe, network, distillation, total_steps=len(loader) * config.epochs)
+    trainer = _trainer(recipe, paths, pairs, options)
+    is_finished = _fit(trainer, module, loader, pairs, last)
+    if recipe.trains == "teacher" and processes.is_first():
+        _write_teacher(paths)
+    best = paths.checkpoints / BEST
+    return RunOutcome(best if best.exists() else paths.checkpoints / LAST, trainer.global_step, is_finished)
+
+
+def _write_teacher(paths: RunPaths) -> None:
+    """Put the best weights so far into a file that a student's recipe can name."""
+    best = paths.checkpoints / BEST
+    if best.exists():
+        content = read_checkpoint(best)
+        recipe = checkpoint_recipe(content, best)
+        teacher = build_teacher(recipe.teacher or TeacherConfig())
+        load_weights(teacher, content, best)
+        save_teacher(teacher, paths.teacher, extra={"recipe": recipe.model_dump_json()})
+
+
+def _fit(
+    trainer: pl.Trainer, module: RestorationModule, loader: object, pairs: list[FixedPair], last: Path | None
+) -> bool:
+    watched = DataLoader(pairs, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]  # a list is a dataset
     with _plain_interrupt():
-        trainer.fit(
-            module,
-            loader,
-            DataLoader(pairs, batch_size=None, collate_fn=_as_is),  # type: ignore[arg-type]  # a list is a dataset
-            ckpt_path=str(last) if resume else None,
-            weights_only=True,
-        )
-    return paths.checkpoints / "best.ckpt"
+        try:
+            trainer.fit(module, loader, watched, ckpt_path=str(last) if last else None, weights_only=True)
+        except TimeIsUp:
+            return False
+    return True
 
 
 def _silence_lightning() -> None:
     """Leave out what Lightning says about hardware and services nobody asked for."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
+    warnings.simplefilter("always", CheckpointWarning)
 
 
-def _load_start(module: StudentModule, start: Path) -> None:
-    student, _ = load_student(start)
-    if not module.recipe.student.expansion:
-        student = student.collapsed()
-    if student.config != module.recipe.student:
-        raise InputError(f"{start} holds a student of {student.config}; the recipe wants {module.recipe.student}.")
-    module.student.load_state_dict(student.state_dict())
-
-
-def _check_run(paths: RunPaths, last: Path, resume: bool) -> None:
-    if resume and not last.exists():
-        raise OutputError(f"There is nothing to resume: {last} doesn't exist; start without --resume.")
-    if not resume and paths.checkpoints.exists():
+def _prepare_folder(recipe: Recipe, paths: RunPaths, resume: bool) -> Path | None:
+    """Make the run's folder; give the checkpoint to resume from, if that is wanted."""
+    last = paths.checkpoints / LAST
+    if resume:
+        if not last.exists() and not previous(last).exists():
+            raise OutputError(f"There is nothing to resume: {last} doesn't exist; start without --resume.")
+        _check_same_network(recipe, last)
+        return last
+    if paths.checkpoints.exists() and processes.is_first():
         raise OutputError(f"{paths.folder} already holds a run; continue it with --resume or name another --output.")
     try:
         paths.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {paths.folder} can't be made: {error.strerror}.") from error
+    return None
+
+
+def _check_same_network(recipe: Recipe, last: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CheckpointWarning)  # it is given when the run is resumed
+        before = checkpoint_recipe(SafetensorsIO().load_checkpoint(last), last)
+    for part in ("trains", "student", "teacher"):
+        if getattr(before, part) != getattr(recipe, part):
+            raise InputError(f"{last} was trained with another [{part}] than the recipe's; name another --output.")
+
+
+def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Teacher | None]:
+    """What is trained, and who teaches it."""
+    if recipe.trains == "teacher":
+        if recipe.teacher is None:
+            raise RecipeError(f"{recipe.name}: a recipe that trains a teacher needs a section [teacher].")
+        network = build_teacher(recipe.teacher, trainable=True)
+        if start is not None:
+            load_weights(network, read_checkpoint(start), start)
+        return network, None
+    student = Student(recipe.student)
+    if start is not None:
+        _load_start(student, start)
+    teacher = build_teacher(recipe.teacher) if recipe.teacher is not None else None
+    return student, teacher
+
+
+def _load_start(student: Student, start: Path) -> None:
+    before, _ = load_student(start)
+    if not student.config.expansion:
+        before = before.collapsed()
+    if before.config != student.config:
+        raise InputError(f"{start} holds a student of {before.config}; the recipe wants {student.config}.")
+    student.load_state_dict(before.state_dict())
+
+
+def _taught(source: WindowSource, teacher: Teacher, recipe: Recipe) -> TaughtWindows:
+    config = recipe.distillation
+    limit = int(config.cache_gigabytes * 1e9)
+    return TaughtWindows(source, teacher.restore, teacher.fingerprint, Path(config.cache), limit)
 
 
 def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[WindowSource, list[FixedPair]]:
@@ -136,8 +242,8 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
         watched = list_pictures(validation)
     check_no_overlap(pictures, watched)
     cache = Path(config.cache) if config.cache else None
-    source = DegradedWindows(pictures, config.variants, config.window, config.degradation, recipe.training.seed, cache)
-    return source, degraded_pairs(watched, recipe.training.validation_profiles, recipe.training.seed)
+    source = DegradedWindows(pictures, config.variants, config.window, config.degradation, config.seed, cache)
+    return source, degraded_pairs(watched, recipe.training.validation_profiles, config.seed)
 
 
 def _open_pairs(recipe: Recipe, data: Path) -> tuple[WindowSource, list[FixedPair]]:
@@ -150,25 +256,14 @@ def _as_is(pair: FixedPair) -> FixedPair:
     return pair
 
 
-def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], max_time: str | None, bar: bool) -> pl.Trainer:
+def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], options: RunOptions) -> pl.Trainer:
     config = recipe.training
     callbacks: list[pl.Callback] = [
         Curve(paths.curve),
         Panels(paths.panels, pairs),
-        CheckpointRecipe(recipe),
         LearningRateMonitor("epoch"),
-        ModelCheckpoint(
-            paths.checkpoints,
-            filename="best",
-            monitor="val/ssim",
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        ),
+        Checkpoints(paths.checkpoints, recipe, config.checkpoint_steps, options.seconds),
     ]
-    if max_time is not None:
-        # At the end of an epoch, where resuming gives what an unbroken run gives.
-        callbacks.append(Timer(max_time, interval="epoch"))
     if config.ema_decay:
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     return pl.Trainer(
@@ -176,8 +271,11 @@ def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], max_time: 
         precision=config.precision,
         gradient_clip_val=config.gradient_clip,
         callbacks=callbacks,
+        plugins=[SafetensorsIO()],
+        devices=processes.devices(options.devices),
+        num_nodes=processes.nodes(options.nodes),
         logger=TensorBoardLogger(paths.folder, name="tensorboard", version=""),
-        enable_progress_bar=bar,
+        enable_progress_bar=options.bar,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,

@@ -1,4 +1,4 @@
-"""The Lightning module: a student, its losses, its optimiser, and SSIM on fixed pairs."""
+"""The Lightning module: a network (a student, or a teacher in training), its losses, its optimiser, SSIM on fixed pairs."""
 
 from __future__ import annotations
 
@@ -12,33 +12,43 @@ from torch import Tensor
 from clearcall.evaluation.metrics import psnr, ssim
 from clearcall.frame import Frame, to_frame
 from clearcall.training.dataset import Squares
-from clearcall.training.losses import WeightedLosses
+from clearcall.training.distillation import Distillation
 from clearcall.training.recipe import Recipe, TrainingConfig
 from clearcall.training.student import Student
+from clearcall.training.teachers.teacher import Teacher
 from clearcall.training.validation import FixedPair
 
 
-class StudentModule(pl.LightningModule):
-    """Trains a student on batches of squares; validates on ``FixedPair`` items.
+class RestorationModule(pl.LightningModule):
+    """Trains a network on batches of squares; validates on ``FixedPair`` items.
 
     Args:
         recipe: What to train and how.
+        network: What is trained.
+        distillation: Its loss.
         total_steps: Steps of the whole training, over which the learning rate decays.
     """
 
-    def __init__(self, recipe: Recipe, total_steps: int) -> None:
+    def __init__(
+        self, recipe: Recipe, network: Student | Teacher, distillation: Distillation, total_steps: int
+    ) -> None:
         super().__init__()
         self.recipe = recipe
         self.total_steps = total_steps
-        self.student = Student(recipe.student)
-        self.losses = WeightedLosses(recipe.losses.model_dump())
+        self.network = network
+        self.distillation = distillation
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher and the other frozen networks to this process's device."""
+        self.distillation.move_frozen(self.device)
 
     def training_step(self, batch: Squares, _batch_index: int) -> Tensor:
         """One step on a batch; logs every loss by its name."""
-        degraded, sharp = (side.contiguous(memory_format=torch.channels_last) for side in batch)
-        total, parts = self.losses(self.student(degraded), sharp)
-        self.log("train/loss", total, prog_bar=True, batch_size=len(sharp))
-        self.log_dict({f"train/{name}": part for name, part in parts.items()}, batch_size=len(sharp))
+        squares = tuple(side.contiguous(memory_format=torch.channels_last) for side in batch)
+        seed = self.recipe.training.seed * 1_000_003 + self.global_step
+        total, parts = self.distillation(self.network, squares, seed)
+        self.log("train/loss", total, prog_bar=True, batch_size=len(squares[0]))
+        self.log_dict({f"train/{name}": part for name, part in parts.items()}, batch_size=len(squares[0]))
         return total  # type: ignore[no-any-return]  # Lightning's base class is untyped here
 
     def validation_step(self, pair: FixedPair, _batch_index: int) -> None:
@@ -50,16 +60,17 @@ class StudentModule(pl.LightningModule):
         self.log_dict({f"val/ssim {pair.profile}": scores["ssim"], f"val/gain {pair.profile}": gain}, batch_size=1)
 
     def sharpen(self, pair: FixedPair) -> Frame:
-        """The student's output for a fixed pair."""
+        """The network's output for a fixed pair."""
         frame = torch.from_numpy(pair.degraded).permute(2, 0, 1)[None].float().div(255)
         with torch.no_grad():
-            output = self.student(frame.to(self.device))
+            output = self.network(frame.to(self.device))
         return to_frame(output[0].float().cpu().numpy())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam, with a linear warm-up and a cosine decay per step."""
         config = self.recipe.training
-        optimiser = torch.optim.Adam(self.student.parameters(), lr=config.learning_rate)
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.Adam(trained, lr=config.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_factor(step, self.total_steps, config)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -11,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clearcall.errors import RecipeError
 from clearcall.training.student import StudentConfig
+from clearcall.training.teachers.config import TeacherConfig
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
+View = Literal["zoomed", "shrunk", "degraded", "noisy"]
 
 
 class _Section(BaseModel):
@@ -33,6 +36,7 @@ class DataConfig(_Section):
         fit: How a pair on disk becomes a square: ``crop`` at random places, or ``resize`` of the whole picture.
         detail: Share of squares chosen where detail is (the better of two random places).
         held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given.
+        seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
         cache: Folder for degraded windows, made once and read again in later epochs (empty: make them each time).
         workers: Processes that make pairs beside the training.
     """
@@ -46,16 +50,66 @@ class DataConfig(_Section):
     fit: Literal["crop", "resize"] = "crop"
     detail: float = Field(default=0.5, ge=0, le=1)
     held_out: int = Field(default=12, ge=1)
+    seed: int = 0
     cache: str = ""
     workers: int = Field(default=2, ge=0)
 
 
 class LossWeights(_Section):
-    """The weight of each loss; 0 leaves it out."""
+    """The weight of each loss; 0 leaves it out, and then it costs nothing.
+
+    Attributes:
+        l1: Mean absolute difference to the truth.
+        charbonnier: The same, smooth near zero.
+        ssim: 1 - SSIM.
+        frequency: Difference of the spectra.
+        perceptual: Difference of VGG-19's features (see ``PerceptualConfig``).
+        output: Output distillation: imitate the teacher where it is nearer to the truth than the student.
+        feature: Feature distillation (see ``DistillationConfig.features``).
+        views: Imitate the teacher on other views of the input (see ``DistillationConfig.views``).
+    """
 
     l1: Weight = 1.0
     charbonnier: Weight = 0.0
     ssim: Weight = 0.0
+    frequency: Weight = 0.0
+    perceptual: Weight = 0.0
+    output: Weight = 0.0
+    feature: Weight = 0.0
+    views: Weight = 0.0
+
+
+FROM_TEACHER = ("output", "feature", "views")
+"""The losses that need a teacher."""
+
+
+class PerceptualConfig(_Section):
+    """What the perceptual loss looks at.
+
+    Attributes:
+        layers: Weight of each VGG-19 layer, up to ``relu5_4``.
+        weights: ``torchvision`` (downloaded by it), or a file with at least the layers up to the deepest one named.
+    """
+
+    layers: dict[str, PositiveFloat] = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_4": 1.0}
+    weights: str = "torchvision"
+
+
+class DistillationConfig(_Section):
+    """How the teacher teaches.
+
+    Attributes:
+        features: Pairs of a student's and a teacher's feature point whose maps are compared.
+        views: Kinds of other views of the input, with the weight of each: ``zoomed`` (a part, enlarged), ``shrunk``,
+            ``degraded`` (shrunk and enlarged again), ``noisy``.
+        cache: Folder for the teacher's outputs, made once per window (empty: the teacher runs in each step).
+        cache_gigabytes: Most that this folder may hold.
+    """
+
+    features: tuple[tuple[str, str], ...] = (("conv3", "decoder3"),)
+    views: dict[View, PositiveFloat] = {"zoomed": 1.0, "shrunk": 1.0, "degraded": 1.0}
+    cache: str = ""
+    cache_gigabytes: PositiveFloat = 20.0
 
 
 class TrainingConfig(_Section):
@@ -63,6 +117,7 @@ class TrainingConfig(_Section):
 
     Attributes:
         epochs: Passes over all windows.
+        checkpoint_steps: Steps between two checkpoints within an epoch, besides the one at its end.
         batch_windows: Windows per step; times ``crops_per_window`` gives the squares per step.
         learning_rate: Adam's, at the end of the warm-up.
         final_learning_rate: Where the cosine decay ends.
@@ -75,6 +130,7 @@ class TrainingConfig(_Section):
     """
 
     epochs: int = Field(default=100, ge=1)
+    checkpoint_steps: int = Field(default=100, ge=1)
     batch_windows: int = Field(default=4, ge=1)
     learning_rate: PositiveFloat = 1e-3
     final_learning_rate: PositiveFloat = 1e-5
@@ -87,23 +143,66 @@ class TrainingConfig(_Section):
 
 
 class Recipe(_Section):
-    """Everything needed to train one model again."""
+    """Everything needed to train one model again.
+
+    Attributes:
+        name: The model's name, and the recipe file's.
+        description: One sentence for the bundle's card.
+        trains: ``student``, or ``teacher``: then ``teacher`` is what is trained.
+        student: What the student looks like.
+        teacher: Who teaches; None: the student learns from the truth alone.
+        data: Where pairs come from.
+        losses: The weight of each loss.
+        perceptual: What the perceptual loss looks at.
+        distillation: How the teacher teaches.
+        training: How long, how fast.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
+    trains: Literal["student", "teacher"] = "student"
     student: StudentConfig = StudentConfig()
+    teacher: TeacherConfig | None = None
     data: DataConfig = DataConfig()
     losses: LossWeights = LossWeights()
+    perceptual: PerceptualConfig = PerceptualConfig()
+    distillation: DistillationConfig = DistillationConfig()
     training: TrainingConfig = TrainingConfig()
 
 
-def read_recipe(path: Path) -> Recipe:
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come with clearcall, by name.
+
+    Example:
+        >>> "small" in shipped_recipes()
+        True
+    """
+    package = Path(str(resources.files("clearcall")))
+    folders = (package / "recipes", package.parents[1] / "recipes")  # in a wheel; in a clone
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def read_recipe(name: str | Path) -> Recipe:
     """Read and check a recipe.
 
+    Args:
+        name: A TOML file, or the name of a recipe that ships with clearcall.
+
     Raises:
-        RecipeError: The file can't be read, isn't TOML, has an unknown key (the nearest known one is named) or
-            an impossible value.
+        RecipeError: No such recipe (the nearest shipped one is named), not TOML, an unknown key (the nearest known one
+            is named) or an impossible value.
+
+    Example:
+        >>> read_recipe("small").student.width
+        16
     """
+    shipped = shipped_recipes()
+    path = shipped.get(str(name), Path(name))
+    if not path.exists() and path.suffix != ".toml":
+        nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)[0]
+        raise RecipeError(
+            f"There is no recipe {name}: neither a TOML file nor a shipped one; the nearest is {nearest}."
+        )
     try:
         return parse_recipe(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except OSError as error:
@@ -129,11 +228,32 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
         raise RecipeError(f"{origin}: {'; '.join(_explain(detail) for detail in error.errors())}.") from error
     if not any(recipe.losses.model_dump().values()):
         raise RecipeError(f"{origin}: every loss has weight 0; give at least one of them a weight.")
+    asked = [name for name in FROM_TEACHER if getattr(recipe.losses, name)]
+    if asked and (recipe.teacher is None or recipe.trains == "teacher"):
+        raise RecipeError(f"{origin}: losses.{asked[0]} needs a teacher that teaches; add [teacher] or set it to 0.")
+    if recipe.trains == "teacher" and recipe.teacher is None:
+        raise RecipeError(f"{origin}: trains is teacher, so a section [teacher] must say which.")
     if recipe.data.source == "degraded" and recipe.data.crop > recipe.data.window:
         raise RecipeError(f"{origin}: data.crop is larger than data.window; make the crop the smaller one.")
     if recipe.data.crop % recipe.student.stride:
         raise RecipeError(f"{origin}: data.crop must be a multiple of student.stride.")
     return recipe
+
+
+def with_changes(
+    recipe: Recipe, *, epochs: int | None = None, seed: int | None = None, teacher: Path | None = None
+) -> Recipe:
+    """A recipe with some values replaced; None keeps what it says.
+
+    Example:
+        >>> with_changes(Recipe(name="tiny"), seed=7).training.seed
+        7
+    """
+    training = {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    changes: dict[str, Any] = {"training": recipe.training.model_copy(update=training)}
+    if teacher is not None:
+        changes["teacher"] = (recipe.teacher or TeacherConfig()).model_copy(update={"weights": str(teacher)})
+    return recipe.model_copy(update=changes)
 
 
 def _explain(detail: Any) -> str:

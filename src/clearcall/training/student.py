@@ -7,6 +7,8 @@ Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", CVP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal
 
@@ -14,6 +16,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
+
+from clearcall.errors import RecipeError
 
 COLOURS = 3
 LUMA = (0.2126, 0.7152, 0.0722)
@@ -175,17 +179,58 @@ class Student(nn.Module):
         """Parameters at inference, after collapsing."""
         return sum(parameter.numel() for parameter in self.collapsed().parameters())
 
+    @property
+    def feature_points(self) -> tuple[str, ...]:
+        """Names of the hidden layers, whose maps (N, width, H / stride, W / stride) come after the ReLU.
+
+        Example:
+            >>> Student(StudentConfig(depth=4)).feature_points
+            ('conv1', 'conv2', 'conv3')
+        """
+        return tuple(f"conv{number}" for number in range(1, len(self.layers)))
+
+    def check_points(self, points: Sequence[str]) -> None:
+        """Refuse names that aren't feature points.
+
+        Raises:
+            RecipeError: One of them; the nearest and all right ones are named.
+        """
+        for name in points:
+            if name not in self.feature_points:
+                nearest = get_close_matches(name, self.feature_points, n=1, cutoff=0.0)[0]
+                known = ", ".join(self.feature_points)
+                raise RecipeError(f"The student has no feature point {name}; the nearest is {nearest}, all: {known}.")
+
+    def seen(self, degraded: Tensor) -> Tensor:
+        """What the first convolution is given of (N, 3, H, W): all of it, or its luma."""
+        return degraded if self.config.colour == "rgb" else (degraded * self.luma).sum(1, keepdim=True)
+
+    def hidden(self, degraded: Tensor) -> list[Tensor]:
+        """The maps at all feature points, in order."""
+        maps = [self.seen(degraded)]
+        for layer in self.layers[:-1]:
+            maps.append(functional.relu(layer(maps[-1])))
+        return maps[1:]
+
     def correction(self, degraded: Tensor) -> Tensor:
         """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
-        features = degraded if self.config.colour == "rgb" else (degraded * self.luma).sum(1, keepdim=True)
-        for layer in self.layers[:-1]:
-            features = functional.relu(layer(features))
-        corrected: Tensor = self.layers[-1](features)
+        corrected: Tensor = self.layers[-1](self.hidden(degraded)[-1])
         return corrected
 
     def forward(self, degraded: Tensor) -> Tensor:
         """Sharpen; the result is not clamped, so that training sees where it overshoots."""
         return degraded + functional.pixel_shuffle(self.correction(degraded), self.config.stride)
+
+    def with_features(self, degraded: Tensor, points: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sharpen, and give the maps at some feature points, in one pass.
+
+        Raises:
+            RecipeError: A name that isn't a feature point.
+        """
+        self.check_points(points)
+        hidden = self.hidden(degraded)
+        sharp = degraded + functional.pixel_shuffle(self.layers[-1](hidden[-1]), self.config.stride)
+        return sharp, {name: hidden[self.feature_points.index(name)] for name in points}
 
     def collapsed(self) -> Student:
         """The same student made of plain convolutions, as it is exported."""

@@ -1,0 +1,147 @@
+"""Distillation: which losses, with which weights, between which features - the heart of the project.
+
+A student's loss is the weighted sum of four kinds of terms:
+
+- against the truth: L1, Charbonnier, SSIM, frequency, perceptual (``losses``);
+- ``output``: the teacher's output is imitated where it is nearer to the truth than the student's (Hinton et al.,
+  "Distilling the Knowledge in a Neural Network", 2015, for images);
+- ``feature``: maps inside the student are drawn to maps inside the teacher (Romero et al., "FitNets", ICLR 2015);
+- ``views``: the teacher is imitated on other views of the input, for which no truth is needed (Zhang et al., "Data
+  Upcycling Knowledge Distillation for Image Super-Resolution", 2023).
+
+A term of weight 0 is never computed, nor is what only it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clearcall.errors import RecipeError
+from clearcall.training.losses import FeatureDistillationLoss, OutputDistillationLoss, PerceptualLoss, WeightedLosses
+from clearcall.training.recipe import FROM_TEACHER, Recipe
+from clearcall.training.student import Student
+from clearcall.training.teachers.teacher import Teacher
+from clearcall.training.views import other_views
+
+
+class Frozen:
+    """Holds networks that aren't trained: outside of the module that uses them, so no checkpoint or average holds them.
+
+    Example:
+        >>> from copy import deepcopy
+        >>> held = Frozen(nn.Conv2d(1, 1, 1))
+        >>> deepcopy(held).network is held.network
+        True
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network.eval().requires_grad_(False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
+        return self
+
+
+class Distillation(nn.Module):
+    """The loss of a student that has a teacher, or none.
+
+    Args:
+        recipe: The weights, feature points and views.
+        student: Whose feature maps the feature loss compares; only its channel counts are used.
+        teacher: Who teaches; None: only losses against the truth may have a weight.
+
+    Raises:
+        RecipeError: A loss needs a teacher and there is none, or a feature point is unknown.
+    """
+
+    def __init__(self, recipe: Recipe, student: Student, teacher: Teacher | None) -> None:
+        super().__init__()
+        self.recipe = recipe
+        weights = recipe.losses.model_dump()
+        self.weights = {name: weights.pop(name) for name in FROM_TEACHER}
+        if teacher is None and any(self.weights.values()):
+            raise RecipeError(f"{recipe.name}: the losses {', '.join(FROM_TEACHER)} need a [teacher] in the recipe.")
+        self.against_truth = Frozen(WeightedLosses(weights, _built_terms(recipe, weights)))
+        self.teacher = Frozen(teacher) if teacher is not None else None
+        self.output = OutputDistillationLoss() if self.weights["output"] else None
+        self.feature = self._feature_loss(student) if self.weights["feature"] else None
+
+    def _feature_loss(self, student: Student) -> FeatureDistillationLoss:
+        pairs = self.recipe.distillation.features
+        ours = [own for own, _ in pairs]
+        student.check_points(ours)
+        channels = dict.fromkeys(ours, student.config.width)
+        return FeatureDistillationLoss(pairs, channels, self._teacher.feature_channels([other for _, other in pairs]))
+
+    @property
+    def _teacher(self) -> Teacher:
+        if self.teacher is None:
+            raise RuntimeError("there is no teacher")
+        return self.teacher.network  # type: ignore[return-value]  # held as any network
+
+    def move_frozen(self, device: torch.device) -> None:
+        """Bring what isn't trained to the student's device; the teacher in half precision where that is fast."""
+        self.against_truth.network.to(device)
+        if self.teacher is not None:
+            self.teacher.network.to(device)
+
+    def forward(self, student: Student, batch: tuple[Tensor, ...], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the student on a batch and compare.
+
+        Args:
+            student: The network that is trained.
+            batch: Degraded, sharp and, if outputs are kept, the teacher's output; each (N, 3, H, W) in [0, 1].
+            seed: Seed of the other views; the same seed gives the same views.
+
+        Returns:
+            The weighted sum, and each term before weighting.
+        """
+        degraded, sharp, *kept = batch
+        points = [own for own, _ in self.recipe.distillation.features] if self.feature else []
+        preds, features = student.with_features(degraded, points)
+        total, parts = self.against_truth.network(preds, sharp) if self._has_truth else (preds.sum() * 0, {})
+        found = parts | self._taught(degraded, sharp, kept[0] if kept else None, preds, features)
+        if self.weights["views"]:
+            found["views"] = self._views_loss(student, degraded, seed)
+        for name, weight in self.weights.items():
+            if name in found:
+                total = total + weight * found[name]
+        return total, found
+
+    @property
+    def _has_truth(self) -> bool:
+        return bool(self.against_truth.network.weights)
+
+    def _taught(
+        self, degraded: Tensor, sharp: Tensor, kept: Tensor | None, preds: Tensor, features: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The terms that compare with the teacher on the same input."""
+        if self.output is None and self.feature is None:
+            return {}
+        found: dict[str, Tensor] = {}
+        taught = kept
+        if self.feature is not None or taught is None:
+            points = [other for _, other in self.recipe.distillation.features] if self.feature else []
+            with torch.no_grad():
+                taught, theirs = self._teacher.with_features(degraded, points)
+            if self.feature is not None:
+                found["feature"] = self.feature(features, theirs)
+        if self.output is not None:
+            found["output"] = self.output(preds, taught, sharp)
+        return found
+
+    def _views_loss(self, student: Student, degraded: Tensor, seed: int) -> Tensor:
+        views = other_views(degraded, self.recipe.distillation.views, seed)
+        with torch.no_grad():
+            taught = self._teacher(views)
+        return functional.l1_loss(student(views), taught.to(views.dtype))
+
+
+def _built_terms(recipe: Recipe, weights: Mapping[str, float]) -> dict[str, nn.Module]:
+    if not weights["perceptual"]:
+        return {}
+    return {"perceptual": PerceptualLoss(recipe.perceptual.layers, recipe.perceptual.weights)}
