@@ -13,6 +13,7 @@ SOURCE = Path(clearcall.__file__).parent
 LAYERS = [
     {"errors", "frame"},
     {"media"},
+    {"data"},
     {"degrade"},
     {"evaluation"},
     {"bundle"},

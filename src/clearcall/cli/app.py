@@ -9,6 +9,7 @@ import typer
 
 from clearcall import __version__
 from clearcall.cli.bench import bench
+from clearcall.cli.data import data
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
 from clearcall.cli.doctor import doctor
@@ -52,6 +53,7 @@ app.command()(serve)
 app.command()(degrade)
 app.command()(evaluate)
 app.command()(demo)
+app.add_typer(data)
 app.command()(train)
 app.command()(export)
 app.command()(teachers)

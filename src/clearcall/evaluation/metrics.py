@@ -59,7 +59,7 @@ def ssim(preds: Frame, target: Frame) -> float:
         >>> round(ssim(target // 2, target), 3)
         0.668
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     return _mean_ssim(_planes(preds), _planes(target))
 
 
@@ -82,7 +82,7 @@ def ssim_y(preds: Frame, target: Frame) -> float:
         >>> ssim_y(grey, grey)
         1.0
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     return _mean_ssim(luma(preds)[None], luma(target)[None])
 
 
@@ -107,7 +107,7 @@ def psnr(preds: Frame, target: Frame) -> float:
         >>> psnr(black, black)
         inf
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     difference = preds.astype(np.int16) - target
     return _decibels(float(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64)) / difference.size)
 
@@ -131,7 +131,7 @@ def psnr_y(preds: Frame, target: Frame) -> float:
         >>> round(psnr_y(black + np.uint8(1), black), 2)
         49.45
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     difference = luma(preds) - luma(target)
     return _decibels(float(np.square(difference).mean(dtype=np.float64)))
 
@@ -153,7 +153,12 @@ def luma(frame: Frame) -> NDArray[np.float32]:
     return frame.astype(np.float32) @ _LUMA + np.float32(16)
 
 
-def _check(preds: Frame, target: Frame) -> None:
+def check_comparable(preds: Frame, target: Frame) -> None:
+    """Refuse two frames that no metric can compare.
+
+    Raises:
+        InputError: They differ in shape, are not uint8 RGB, or are smaller than 11x11.
+    """
     for name, frame in (("preds", preds), ("target", target)):
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise InputError(

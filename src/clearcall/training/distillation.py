@@ -144,4 +144,19 @@ class Distillation(nn.Module):
 def _built_terms(recipe: Recipe, weights: Mapping[str, float]) -> dict[str, nn.Module]:
     if not weights["perceptual"]:
         return {}
-    return {"perceptual": PerceptualLoss(recipe.perceptual.layers, recipe.perceptual.weights)}
+    config = recipe.perceptual
+    return {"perceptual": _OnShare(PerceptualLoss(config.layers, config.weights), config.share)}
+
+
+class _OnShare(nn.Module):
+    """A loss on the first squares of a batch only; which these are is chance already."""
+
+    def __init__(self, loss: nn.Module, share: float) -> None:
+        super().__init__()
+        self.loss = loss
+        self.share = share
+
+    def forward(self, preds: Tensor, target: Tensor) -> Tensor:
+        count = max(1, round(self.share * len(preds)))
+        found: Tensor = self.loss(preds[:count], target[:count])
+        return found

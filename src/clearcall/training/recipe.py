@@ -89,10 +89,12 @@ class PerceptualConfig(_Section):
     Attributes:
         layers: Weight of each VGG-19 layer, up to ``relu5_4``.
         weights: ``torchvision`` (downloaded by it), or a file with at least the layers up to the deepest one named.
+        share: Share of each batch's squares that it looks at: VGG-19 costs many times what a student does.
     """
 
     layers: dict[str, PositiveFloat] = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_4": 1.0}
     weights: str = "torchvision"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class DistillationConfig(_Section):

@@ -11,15 +11,18 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clearcall.errors import InputError, RecipeError
+from clearcall.training.teachers.weights import read_weights
 from clearcall.training.vision import load_torchvision
 
 TORCHVISION = "torchvision"
 """The weights that torchvision publishes and downloads."""
+
+# Offline, a download that breaks off or is altered, and whatever the reader of a damaged file stumbles over.
+_UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, pickle.PickleError)
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -86,7 +89,7 @@ class VGG19(nn.Module):
         self.computed = LAYERS[: LAYERS.index(deepest) + 1]
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
-        for name, (kernel, bias) in read_weights(weights, deepest).items():
+        for name, (kernel, bias) in read_layers(weights, deepest).items():
             # Channels last is what the convolutions of CPUs and tensor cores are fastest in.
             kernel = kernel.contiguous(memory_format=torch.channels_last)  # noqa: PLW2901
             self.register_buffer(f"{name}_kernel", kernel, persistent=False)
@@ -115,23 +118,30 @@ def _follows_pool(layer: str) -> bool:
     return layer.endswith("_1") and layer != "relu1_1"
 
 
-def read_weights(source: str, deepest: str) -> dict[str, tuple[Tensor, Tensor]]:
+def read_layers(source: str, deepest: str) -> dict[str, tuple[Tensor, Tensor]]:
     """Kernel and bias of each layer up to the deepest one, float32.
 
     Raises:
         InputError: See ``VGG19``.
     """
     state = _published() if source == TORCHVISION else _from_file(Path(source))
-    weights = {}
+    _check_network(state, source, deepest)
+    tensors = [_tensor(state, key, shape, source) for key, shape in shapes(deepest).items()]
+    return dict(zip(LAYERS, zip(tensors[::2], tensors[1::2], strict=True), strict=False))
+
+
+def shapes(deepest: str) -> dict[str, tuple[int, ...]]:
+    """Names, as torchvision gives them, and shapes of the tensors up to a layer.
+
+    Example:
+        >>> shapes("relu1_1")
+        {'features.0.weight': (64, 3, 3, 3), 'features.0.bias': (64,)}
+    """
+    found: dict[str, tuple[int, ...]] = {}
     for name in LAYERS[: LAYERS.index(deepest) + 1]:
         number, inputs, outputs = _LAYERS[name]
-        pair = []
-        for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
-            key = f"features.{number}.{part}"
-            _check(state, key, shape, source, deepest)
-            pair.append(state[key].detach().float())
-        weights[name] = (pair[0], pair[1])
-    return weights
+        found |= {f"features.{number}.weight": (outputs, inputs, 3, 3), f"features.{number}.bias": (outputs,)}
+    return found
 
 
 def _published() -> Mapping[str, Tensor]:
@@ -141,50 +151,40 @@ def _published() -> Mapping[str, Tensor]:
         state: Mapping[str, Tensor] = published.get_state_dict(
             progress=False, check_hash=True, map_location="cpu", weights_only=True
         )
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         file = Path(torch.hub.get_dir(), "checkpoints", published.url.rpartition("/")[2])
         raise InputError(
-            f"VGG-19's ImageNet weights could not be had from torchvision ({error}); put them at {file}, or name a "
+            f"VGG-19's ImageNet weights could not be had from torchvision ({error!r}); put them at {file}, or name a "
             f"file that holds VGG-19 weights instead of {TORCHVISION!r}."
         ) from error
     return state
 
 
 def _from_file(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file; reading .safetensors or .pth runs no code of the file's."""
-    if path.suffix not in (".safetensors", ".pth", ".pt"):
-        raise InputError(f"{path}: weights of VGG-19 are read from .safetensors, .pth or .pt files; name one of these.")
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys() if key.startswith("features.")}  # noqa: SIM118
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file of VGG-19 weights; check the path.") from error
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path} can't be read as weights ({reason}); fetch the file again.") from error
-    return state if isinstance(state, Mapping) else {}
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of VGG-19 weights; check the path.")
+    return read_weights(path).tensors
 
 
-def _check(state: Mapping[str, Tensor], key: str, shape: tuple[int, ...], source: str, deepest: str) -> None:
-    """Refuse a tensor that is missing, of another shape, or not finite."""
-    convolutions = {number: name for name, (number, _, _) in _LAYERS.items()}
-    numbers = {key.split(".")[1] for key in state if key.startswith("features.") and key.endswith(".weight")}
-    if "0" not in numbers or not all(number.isdigit() and int(number) in convolutions for number in numbers):
+def _check_network(state: Mapping[str, Tensor], source: str, deepest: str) -> None:
+    """Refuse what isn't VGG-19, or stops before the deepest layer."""
+    names = {str(number): name for name, (number, _, _) in _LAYERS.items()}
+    found = {key.split(".")[1] for key in state if key.startswith("features.") and key.endswith(".weight")}
+    if "0" not in found or not found <= names.keys():
         raise InputError(
             f"{source} doesn't hold VGG-19 in torchvision's naming (features.0.weight, features.2.weight, "
-            f"features.5.weight, ...); name a file that does."
+            "features.5.weight, ...); name a file that does."
         )
-    if not isinstance(state.get(key), Tensor):
-        reached = convolutions[max(map(int, numbers))]
+    reached = max((names[number] for number in found), key=LAYERS.index)
+    if LAYERS.index(reached) < LAYERS.index(deepest):
         raise InputError(
-            f"{source} has no {key}, which {deepest} needs (it reaches to {reached}); ask for shallower layers or "
-            f"give weights that go deeper."
+            f"{source} reaches only to {reached}, and {deepest} is asked for; ask for layers up to {reached}, or give "
+            "weights that go deeper."
         )
-    if tuple(state[key].shape) != shape:
-        raise InputError(
-            f"{source}: {key} has the shape {tuple(state[key].shape)}, and VGG-19's has {shape}; name a file of VGG-19."
-        )
-    if not state[key].isfinite().all():
-        raise InputError(f"{source}: {key} holds values that are not finite; fetch the file again.")
+
+
+def _tensor(state: Mapping[str, Tensor], key: str, shape: tuple[int, ...], source: str) -> Tensor:
+    found = tuple(state[key].shape) if key in state else "missing"
+    if found != shape:
+        raise InputError(f"{source}: {key} should be {shape} and is {found}; name a file of VGG-19 weights.")
+    return state[key].detach().float()

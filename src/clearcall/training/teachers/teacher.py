@@ -109,8 +109,8 @@ class Teacher(nn.Module):
         modules = find_modules(self.network, self.feature_points, points)
         with recorded(modules) as calls:
             restored = self(frames)
-        height, width = self._given_size(*frames.shape[-2:])
-        return TeacherOutput(restored, {point: as_map(point, calls[point], height, width) for point in points})
+        given = (frames.shape[0], *self._given_size(*frames.shape[-2:]))
+        return TeacherOutput(restored, {point: as_map(point, calls[point], given) for point in points})
 
     def feature_channels(self, points: Sequence[str]) -> dict[str, int]:
         """Channels of feature maps, found by restoring a tiny frame.
