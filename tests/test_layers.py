@@ -20,7 +20,7 @@ LAYERS = [
     {"runtime"},
     {"web"},
     {"training"},
-    {"demo", "doctor"},
+    {"benchmark", "demo", "doctor"},
     {"cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}

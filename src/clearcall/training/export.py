@@ -99,7 +99,7 @@ def activation_peaks(student: Student, frames: Sequence[Frame]) -> list[float]:
     kept: list[list[torch.Tensor]] = [[] for _ in student.layers[:-1]]
     with torch.no_grad():
         for frame in frames:
-            features = _tensor(frame)
+            features = student.seen(_tensor(frame))
             for layer, values in zip(student.layers[:-1], kept, strict=True):
                 features = functional.relu(layer(features))
                 values.append(features.flatten()[::7])
@@ -173,7 +173,7 @@ def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, 
         description=recipe.description,
         parameters=student.parameter_count,
         multiple_of=recipe.student.stride,
-        student={key: getattr(recipe.student, key) for key in ("stride", "width", "depth")},
+        student={key: getattr(recipe.student, key) for key in ("stride", "width", "depth", "margin", "channels")},
         graphs={},
         training={
             "recipe": f"recipes/{recipe.name}.toml",
