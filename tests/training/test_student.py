@@ -105,3 +105,14 @@ def test_a_wide_first_kernel_keeps_the_size(expansion):
     assert student(frame).shape == frame.shape
     assert torch.allclose(student.collapsed()(frame), student(frame), atol=1e-5)
     assert student.parameter_count == 6960
+
+
+@pytest.mark.parametrize("expansion", [0, 16])
+def test_a_new_student_s_maps_follow_detail_not_brightness(expansion):
+    torch.manual_seed(3)
+    student = Student(StudentConfig(expansion=expansion))
+    frame = torch.rand(1, 3, 32, 32)
+    for dim, bright in zip(student.hidden(frame), student.hidden(frame + 0.4), strict=True):
+        inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))  # padding sees the frame's edge
+        assert torch.allclose(dim[inner], bright[inner], atol=1e-4)
+        assert 0.2 < float((dim > 0).float().mean()) < 0.9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,26 @@ def find_cases(folder: Path, profiles: Sequence[str] = (), seed: int = 0, blur: 
             "its folder sharp/ instead."
         )
     return _paired(split.folder, split.pairs())
+
+
+def find_sharp(folder: Path, suffixes: Set[str]) -> list[tuple[str, str, Path]]:
+    """List files with their categories (as :func:`find_cases` has them), sub-folders too.
+
+    Args:
+        folder: Where they lie; must exist.
+        suffixes: Of the files to list, in lower case.
+
+    Returns:
+        Path within the folder, category and file, sorted by name.
+
+    Raises:
+        InputError: The manifest can't be read.
+    """
+    known = _manifest(folder)
+    named = [
+        (path.relative_to(folder).as_posix(), path) for path in list_files(folder) if path.suffix.lower() in suffixes
+    ]
+    return [(name, known.get(path.resolve()) or recording_of(name) or UNNAMED, path) for name, path in sorted(named)]
 
 
 def _made(folder: Path, links: Sequence[Profile], seed: int) -> list[Case]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from clearcall.media.colour import Colours
 
 STRONGEST = 2.0
+_COLOUR_REACH = 8
+"""What taking colours from half size to full and back adds, in pixels."""
 
 AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
 
@@ -61,6 +63,17 @@ class Sharpener:
     def device(self) -> str:
         """The hardware that the model runs on, in words."""
         return self._engine.device
+
+    @property
+    def multiple_of(self) -> int:
+        """A crop gives the same result as the whole frame if it begins at a multiple of this."""
+        return self._bundle.card.multiple_of
+
+    @property
+    def reach(self) -> int:
+        """How many pixels away from a changed one the result can change, at most."""
+        student = self._bundle.card.student
+        return student["stride"] * student["depth"] + _COLOUR_REACH
 
     def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
         """Sharpen one frame.
@@ -191,7 +204,7 @@ def load(
         'small'
     """
     check_device(device)
-    bundle = read_bundle(_bundle_folder(model))
+    bundle = find_bundle(model)
     opener = _Opener(bundle, precision, threads)
     devices = candidates() if device == AUTO else [device]
     if len(devices) > 1:
@@ -219,6 +232,22 @@ class _Opener:
             return self.openvino(self._bundle.graph(self._precision))
         precision: Precision = self._precision if device == "onnxruntime" else "float32"
         return ONNXRuntimeEngine(self._bundle.graph(precision), device, threads=self._threads)
+
+
+def find_bundle(model: str | Path) -> Bundle:
+    """Read a bundle, without loading it into an engine.
+
+    Args:
+        model: Name of a bundled model, or the folder of a bundle.
+
+    Raises:
+        BundleError: No such model, or a bundle that is damaged.
+
+    Example:
+        >>> find_bundle("small").card.name
+        'small'
+    """
+    return read_bundle(_bundle_folder(model))
 
 
 def _bundle_folder(model: str | Path) -> Path:

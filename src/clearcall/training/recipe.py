@@ -207,7 +207,7 @@ def read_recipe(name: str | Path) -> Recipe:
     if not path.exists() and path.suffix != ".toml":
         nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)[0]
         raise RecipeError(
-            f"There is no recipe {name}, neither a TOML file nor a shipped one; the nearest is {nearest}."
+            f"There is no recipe {name}: neither a TOML file nor a shipped one; the nearest is {nearest}."
         )
     try:
         return parse_recipe(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
