@@ -27,7 +27,7 @@ def quantise(weight: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np
     Example:
         >>> levels, scales = quantise(np.array([[[[1.0]], [[0.5]]]]))
         >>> levels.ravel().tolist(), scales.round(5).tolist()
-        ([85, 43], [0.01172])
+        ([85, 42], [0.01181])
     """
     outputs, inputs = weight.shape[:2]
     pairs = np.pad(weight, ((0, 0), (0, inputs % 2), (0, 0), (0, 0))).reshape(outputs, -1, 2, *weight.shape[2:])
