@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from clearcall.runtime.quiet import load_openvino
+from clearcall.runtime.engine import OpenVINOEngine
+from clearcall.runtime.folding import Layer, Network
+from clearcall.runtime.packed_graph import build_packed
 
 if TYPE_CHECKING:
     from openvino import Model
 
 _CHANNELS: Final = 128
 _SIDE: Final = 96
+_LAYERS: Final = 3
 _COPIED: Final = 64 * 2**20
-_TRIES: Final = 12
+_TRIES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ def measure_limits(threads: int) -> Limits:
     Args:
         threads: Of the convolutions.
     """
-    operations = 2 * 9 * _CHANNELS**2 * _SIDE**2
-    int8, float32 = (operations / _best(_runner(_convolution(is_int8), threads)) for is_int8 in (True, False))
+    weight = np.full((_CHANNELS, _CHANNELS, 3, 3), 1e-4, np.float32)
+    network = Network(1, (Layer(weight, np.zeros(_CHANNELS, np.float32)),) * _LAYERS)
+    operations = 2 * weight.size * _SIDE**2 * _LAYERS
+    in_8_bits = [1.0] * (_LAYERS - 1)
+    int8, float32 = (operations / _best(_runner(network, peaks, threads)) for peaks in (in_8_bits, None))
     source, target = np.ones(_COPIED, np.uint8), np.empty(_COPIED, np.uint8)
     return Limits(int8, float32, 2 * _COPIED / _best(lambda: np.copyto(target, source)))
 
@@ -70,20 +76,19 @@ def _best(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def _runner(model: Model, threads: int) -> Callable[[], object]:
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    request = load_openvino().Core().compile_model(model, "CPU", settings).create_infer_request()
-    frame = np.ones((1, _SIDE, _SIDE, _CHANNELS), np.uint8)
-    return lambda: request.infer([frame], share_inputs=True, share_outputs=True)
+def _runner(network: Network, peaks: list[float] | None, threads: int) -> Callable[[], object]:
+    engine = OpenVINOEngine(_Built(network, peaks), threads=threads)
+    frame = np.ones((_SIDE, _SIDE, _CHANNELS), np.uint8)
+    return lambda: engine.infer(frame, 1.0)
 
 
-def _convolution(is_int8: bool) -> Model:
-    openvino = load_openvino()
-    ops: Any = openvino.opset13
-    frame = ops.parameter([1, _SIDE, _SIDE, _CHANNELS], np.uint8)
-    features = ops.multiply(ops.convert(ops.transpose(frame, [0, 3, 1, 2]), "f32"), np.float32(1 / 255))
-    levels = np.ones((_CHANNELS, _CHANNELS, 3, 3))
-    weight = ops.convert(ops.constant(levels.astype(np.int8)), "f32") if is_int8 else levels.astype(np.float32)
-    scaled = ops.multiply(weight, np.float32(1e-4))
-    convolved = ops.convolution(features, scaled, [1, 1], [1, 1], [1, 1], [1, 1])
-    return openvino.Model([ops.transpose(ops.convert(ops.relu(convolved), "u8"), [0, 2, 3, 1])], [frame], "peak")
+@dataclass(frozen=True)
+class _Built:
+    """A graph of large convolutions, which keep the multipliers as busy as the engine can."""
+
+    network: Network
+    peaks: list[float] | None
+    digest: str = "large convolutions"
+
+    def model(self) -> Model:
+        return build_packed(self.network, self.peaks)

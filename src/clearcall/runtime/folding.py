@@ -10,12 +10,13 @@ differences. Between the two nothing changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearcall.media.colour import Colours
+if TYPE_CHECKING:
+    from clearcall.media.colour import Colours
 
 Weights = NDArray[np.float32]
 
@@ -128,6 +129,7 @@ def rgb_from_yuv(colours: Colours) -> NDArray[np.float64]:
         (3, 3), rows R, G, B.
 
     Example:
+        >>> from clearcall.media.colour import Colours
         >>> rgb_from_yuv(Colours(matrix=1)).round(4).tolist()
         [[1.0, 0.0, 1.5748], [1.0, -0.1873, -0.4681], [1.0, 1.8556, 0.0]]
     """

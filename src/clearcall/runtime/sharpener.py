@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,12 +22,14 @@ from clearcall.frame import (
     pad_to_multiple,
     to_8_bit,
 )
-from clearcall.media.colour import Colours, from_planes, from_rgb, to_planes, to_rgb
 from clearcall.runtime.compiled import CompiledGraphs
 from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
 from clearcall.runtime.engine import Engine, Graph, OpenVINOEngine
 from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
 from clearcall.runtime.yuv import PlaneSharpener
+
+if TYPE_CHECKING:
+    from clearcall.media.colour import Colours
 
 STRONGEST = 2.0
 _COLOUR_REACH = 8
@@ -132,6 +134,8 @@ class Sharpener:
         elif self._planes is not None and self._planes.is_possible:
             self._planes.sharpen((y, u, v), colours, strength, result)
         else:
+            from clearcall.media.colour import from_planes, from_rgb, to_planes, to_rgb
+
             sharp = self.sharpen(to_rgb(from_planes(y, u, v, colours)), strength)
             _copy(to_planes(from_rgb(sharp, "yuv420p", colours)), result)
         return result

@@ -12,7 +12,6 @@ import numpy as np
 
 from clearcall.bundle import Bundle, Precision
 from clearcall.frame import Planes
-from clearcall.media.colour import Colours
 from clearcall.runtime.engine import Engine, Graph, ONNXGraph
 from clearcall.runtime.folding import Network, can_fold, channels_of, fold
 from clearcall.runtime.packed_graph import build_packed, read_network, read_peaks
@@ -20,6 +19,8 @@ from clearcall.runtime.packing import Packing
 
 if TYPE_CHECKING:
     import openvino as ov
+
+    from clearcall.media.colour import Colours
 
 
 _LAYOUT: Final = 1
