@@ -127,10 +127,10 @@ class OpenVINOEngine:
         """The CPU's name."""
         return str(self._core.get_property("CPU", "FULL_DEVICE_NAME"))
 
-    def infer(self, frame: Frame, strength: float) -> Frame:
-        """Sharpen one frame; see ``Engine.infer``."""
+    def infer(self, frame: Frame, strength: float, out: Frame | None = None) -> Frame:
+        """Sharpen one frame, into ``out`` if that is given; see ``Engine.infer``."""
         requests = self._requests(*frame.shape, blended=strength != 1)
-        sharp = np.empty_like(frame)
+        sharp = np.empty_like(frame) if out is None else out
         inputs: dict[str, Any] = {"frame": frame[None]}
         if strength != 1:
             inputs["strength"] = np.float32(strength)

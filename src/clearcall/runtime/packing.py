@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -17,9 +16,6 @@ _Views: TypeAlias = list[tuple[NDArray[Any], NDArray[Any]]]
 
 _WORDS: Final[dict[int, Any]] = {1: np.uint8, 2: np.uint16, 4: np.uint32}
 _WHITE: Final = 255
-_SHARED_FROM: Final = 128
-_helper: Final = ThreadPoolExecutor(1, thread_name_prefix="pack")
-"""Copies half of the rows of a large picture; NumPy lets other threads run meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Packing:
     Example:
         >>> packing = Packing(stride=2, channels=8, has_colours=True)
         >>> y, half = np.arange(8, dtype=np.uint8).reshape(2, 4), np.full((1, 2), 128, np.uint8)
-        >>> packing.pack((y, half, half))[0, 0].tolist()
+        >>> packing.pack((y, half, half), packing.blank((y, half, half)))[0, 0].tolist()
         [0, 1, 4, 5, 128, 128, 255, 255]
     """
 
@@ -42,18 +38,35 @@ class Packing:
     channels: int
     has_colours: bool
 
-    def pack(self, planes: Planes) -> Packed:
-        """Pack planes; where blocks don't fit, the edge is repeated.
+    def blank(self, planes: Planes) -> Packed:
+        """Make a packed picture to pack pictures of one size into, with the ones in it already.
+
+        Args:
+            planes: Of a 4:2:0 picture of that size.
+        """
+        return np.full(self.shape(planes), _WHITE, np.uint8)
+
+    def shape(self, planes: Planes) -> tuple[int, int, int]:
+        """Tell the shape of a packed picture.
 
         Args:
             planes: Of a 4:2:0 picture.
         """
         height, width = (-(-length // self.stride) for length in planes[0].shape)
-        packed = np.empty((height, width, self.channels), np.uint8)
+        return height, width, self.channels
+
+    def pack(self, planes: Planes, packed: Packed) -> Packed:
+        """Pack planes; where blocks don't fit, the edge is repeated.
+
+        Args:
+            planes: Of a 4:2:0 picture.
+            packed: Where to; made by ``blank``.
+
+        Returns:
+            ``packed``.
+        """
         whole = [self._fitted(plane, packed, number) for number, plane in enumerate(planes)]
         _copy([(view, plane) for view, plane in self._views(packed, whole)])
-        used = self.stride**2 * 3 // 2 if self.has_colours else self.stride**2
-        packed[:, :, used:] = _WHITE
         return packed
 
     def unpack(self, packed: Packed, planes: Planes) -> None:
@@ -94,15 +107,6 @@ def _lines(packed: Packed, plane: Plane, side: int, first: int) -> _Views:
 
 
 def _copy(pairs: _Views) -> None:
-    """Copy from the second view of each pair to the first."""
-    height = len(pairs[0][0])
-    if height < _SHARED_FROM:
-        return _copy_rows(pairs, slice(None))
-    below = _helper.submit(_copy_rows, pairs, slice(height // 2, None))
-    _copy_rows(pairs, slice(height // 2))
-    return below.result()
-
-
-def _copy_rows(pairs: _Views, rows: slice) -> None:
+    """Copy from the second view of each pair to the first; a second thread was no faster."""
     for target, source in pairs:
-        target[rows] = source[rows]
+        target[:] = source

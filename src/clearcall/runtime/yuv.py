@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -12,10 +14,10 @@ import numpy as np
 
 from clearcall.bundle import Bundle, Precision
 from clearcall.frame import Planes
-from clearcall.runtime.engine import Engine, Graph, ONNXGraph
+from clearcall.runtime.engine import Graph, ONNXGraph, OpenVINOEngine
 from clearcall.runtime.folding import Network, can_fold, channels_of, fold
 from clearcall.runtime.packed_graph import build_packed, read_network, read_peaks
-from clearcall.runtime.packing import Packing
+from clearcall.runtime.packing import Packed, Packing
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from clearcall.media.colour import Colours
 
 
+_IDLE: Final = 4
 _LAYOUT: Final = 1
 """Changes when the same student would be laid out otherwise, so that older compiled graphs aren't used."""
 
@@ -36,12 +39,13 @@ class PlaneSharpener:
         engine: Makes an engine of a graph.
     """
 
-    def __init__(self, bundle: Bundle, precision: Precision, engine: Callable[[Graph], Engine]) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision, engine: Callable[[Graph], OpenVINOEngine]) -> None:
         self._bundle = bundle
         self._precision = precision
         self._make_engine = engine
-        self._engines: dict[Colours, Engine] = {}
+        self._engines: dict[Colours, OpenVINOEngine] = {}
         self._lock = Lock()
+        self._idle: deque[tuple[Packed, Packed]] = deque(maxlen=_IDLE)
 
     @property
     def is_possible(self) -> bool:
@@ -58,10 +62,22 @@ class PlaneSharpener:
             out: Where the result goes; of the same shapes.
         """
         engine = self._engine(colours, planes[0].shape[0])
-        self._packing.unpack(engine.infer(self._packing.pack(planes), strength), out)
+        buffers = self._take(planes)
+        packed, sharp = buffers
+        self._packing.unpack(engine.infer(self._packing.pack(planes, packed), strength, sharp), out)
+        self._idle.append(buffers)
         if not self._packing.has_colours:
             for target, plane in zip(out[1:], planes[1:], strict=True):
                 np.copyto(target, plane)
+
+    def _take(self, planes: Planes) -> tuple[Packed, Packed]:
+        """Two packed pictures that nothing else uses: making them anew for each frame costs a millisecond and more."""
+        with suppress(IndexError):
+            while True:
+                packed, sharp = self._idle.pop()
+                if packed.shape == self._packing.shape(planes):
+                    return packed, sharp
+        return self._packing.blank(planes), self._packing.blank(planes)
 
     @cached_property
     def _network(self) -> Network:
@@ -73,7 +89,7 @@ class PlaneSharpener:
         network = self._network
         return Packing(network.stride, channels_of(network), has_colours=not network.is_luma)
 
-    def _engine(self, colours: Colours, height: int) -> Engine:
+    def _engine(self, colours: Colours, height: int) -> OpenVINOEngine:
         kind = colours.specified(height)
         with self._lock:
             if kind not in self._engines:
