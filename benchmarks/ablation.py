@@ -40,7 +40,7 @@ def train_all(options: argparse.Namespace) -> None:
             run = options.runs / f"{name}-{seed}"
             recipe = read_recipe(name)
             teacher = options.teacher if recipe.teacher else None
-            recipe = with_changes(recipe, seed=seed, teacher=teacher)
+            recipe = with_changes(recipe, seed=seed, teacher=teacher, vgg=options.vgg)
             started = time.perf_counter()
             if not (run / "seconds").exists():
                 train(recipe, options.train, run, options=RunOptions(resume=checkpoint(run).exists()))
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("val", type=Path)
     parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--vgg", type=Path, help="VGG-19's weights, instead of torchvision's")
     parser.add_argument("--recipe", nargs="+", default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--profile", nargs="+", default=list(PROFILES))

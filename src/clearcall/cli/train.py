@@ -31,6 +31,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher's weights, instead of the recipe's teacher.weights.")
     ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option(help="VGG-19's weights, instead of the recipe's perceptual.weights.")
+    ] = None,
     max_time: Annotated[
         str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the step in which this is up; --resume goes on.")
     ] = None,
@@ -45,7 +48,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     from clearcall.training.fit import train as run_training
     from clearcall.training.recipe import read_recipe, with_changes
 
-    chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher)
+    chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher, vgg=vgg)
     run = output or Path("runs") / chosen.name
     options = RunOptions(resume, start, _seconds(max_time), _devices(devices), nodes, bar=sys.stderr.isatty())
     outcome = run_training(chosen, data, run, validation=validation, options=options)

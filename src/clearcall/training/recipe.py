@@ -247,7 +247,12 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
 
 
 def with_changes(
-    recipe: Recipe, *, epochs: int | None = None, seed: int | None = None, teacher: Path | None = None
+    recipe: Recipe,
+    *,
+    epochs: int | None = None,
+    seed: int | None = None,
+    teacher: Path | None = None,
+    vgg: Path | None = None,
 ) -> Recipe:
     """A recipe with some values replaced; None keeps what it says.
 
@@ -259,6 +264,8 @@ def with_changes(
     changes: dict[str, Any] = {"training": recipe.training.model_copy(update=training)}
     if teacher is not None:
         changes["teacher"] = (recipe.teacher or TeacherConfig()).model_copy(update={"weights": str(teacher)})
+    if vgg is not None:
+        changes["perceptual"] = recipe.perceptual.model_copy(update={"weights": str(vgg)})
     return recipe.model_copy(update=changes)
 
 
