@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,17 @@ from av.video.reformatter import Interpolation
 from PIL import Image
 
 NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled graphs go to a folder of this run, not to the user's."""
+    if "CLEARCALL_CACHE" in os.environ:
+        yield
+        return
+    os.environ["CLEARCALL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["CLEARCALL_CACHE"]
 
 
 def picture(width: int, height: int, step: int = 0) -> np.ndarray:

@@ -16,6 +16,14 @@ def test_every_view_has_the_shape_and_range_of_the_input_and_differs(kind):
     assert not torch.allclose(view, SQUARES, atol=1e-3)
 
 
+@pytest.mark.parametrize("size", [16, 17, 96])
+def test_no_factor_that_is_drawn_is_too_much(size):
+    squares = torch.rand(1, 3, size, size)
+    for seed in range(60):
+        for kind in ("zoomed", "shrunk", "degraded"):
+            assert other_views(squares, {kind: 1.0}, seed).shape == squares.shape
+
+
 def test_the_same_seed_gives_the_same_view_and_the_drawn_kind_follows_the_weights():
     kinds = {"zoomed": 1.0, "noisy": 3.0}
     assert torch.equal(other_views(SQUARES, kinds, seed=7), other_views(SQUARES, kinds, seed=7))

@@ -60,7 +60,9 @@ def _shrunk(squares: Tensor, chance: torch.Generator) -> Tensor:
     """The whole made smaller, mirrored at its edges to the old size."""
     height, width = squares.shape[2:]
     factor = _factor(chance)
-    small = _resized(squares, round(height / factor), round(width / factor))
+    # Mirroring can add less than there is.
+    rows, columns = (max(round(length / factor), length // 2 + 1) for length in (height, width))
+    small = _resized(squares, rows, columns)
     below, right = height - small.shape[2], width - small.shape[3]
     return functional.pad(small, (0, right, 0, below), mode="reflect")
 
