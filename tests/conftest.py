@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,20 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import Interpolation
+from PIL import Image
 
 NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled graphs go to a folder of this run, not to the user's."""
+    if "CLEARCALL_CACHE" in os.environ:
+        yield
+        return
+    os.environ["CLEARCALL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["CLEARCALL_CACHE"]
 
 
 def picture(width: int, height: int, step: int = 0) -> np.ndarray:
@@ -123,5 +136,24 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
             for work in works:
                 work()
         return path
+
+    return make
+
+
+@pytest.fixture
+def make_pairs() -> Callable[..., Path]:
+    """Write small pairs: ``make_pairs(root, "train/GOPR0372_07_00", 3, official=True)``; each picture is different."""
+
+    def make(root: Path, where: str, count: int, official: bool = True, blur: str = "blur") -> Path:
+        split, _, sequence = where.rpartition("/")
+        for number in range(count):
+            sharp = picture(32, 24, sum(map(ord, where)) % 97 + 5 * number)
+            soft = (sharp.astype(np.uint16) + np.roll(sharp, 1, axis=1)) // 2
+            for side, pixels in ((blur, soft.astype(np.uint8)), ("sharp", sharp)):
+                folder = root / where / side if official else root / split / side
+                name = f"{number + 1:06d}.png" if official else f"{sequence}_{number + 1:04d}.png"
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(folder / name)
+        return root
 
     return make

@@ -13,13 +13,14 @@ SOURCE = Path(clearcall.__file__).parent
 LAYERS = [
     {"errors", "frame"},
     {"media"},
+    {"data"},
     {"degrade"},
     {"evaluation"},
     {"bundle"},
     {"runtime"},
     {"web"},
     {"training"},
-    {"demo", "doctor"},
+    {"benchmark", "demo", "doctor"},
     {"cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}

@@ -44,7 +44,7 @@ class Card(BaseModel):
         licence: SPDX name of the weights' licence.
         parameters: Number of weights and biases.
         multiple_of: Height and width of a frame must be multiples of this.
-        student: Stride, width and depth of the network.
+        student: Stride, width, depth and margin of the network, and its channels: 3, or 1 for luma alone.
         graphs: The ONNX files by precision.
         training: Where the weights come from: data, degradation, losses, steps.
         scores: Figures measured by training and export, by name.

@@ -46,6 +46,12 @@ class MissingExtraError(ClearcallError):
     exit_status = 7
 
 
+class MissingHardwareError(ClearcallError):
+    """A device was asked for that this computer doesn't have, or has no driver for."""
+
+    exit_status = 9
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional module, or say which extra brings it.
 

@@ -13,6 +13,10 @@ Frame = NDArray[np.uint8]
 """uint8 HWC RGB."""
 DeepFrame = NDArray[np.uint16]
 """uint16 HWC RGB, full range (65535 is white)."""
+Plane = NDArray[np.uint8]
+"""uint8 HW: luma, or a half-size colour difference."""
+Planes = tuple[Plane, Plane, Plane]
+"""Luma and the two colour differences of a 4:2:0 frame."""
 
 DEPTH_STEP = 257
 """One 8-bit step in 16 bits: 255 * 257 = 65535."""
@@ -41,6 +45,33 @@ this one is uint8 (2, 3).
         )
     if frame.size == 0:
         raise InputError(f"A frame must have pixels; this one is {frame.shape[1]}x{frame.shape[0]}.")
+
+
+def check_planes(y: NDArray[Any], u: NDArray[Any], v: NDArray[Any]) -> None:
+    """Refuse what aren't the planes of a 4:2:0 frame.
+
+    Raises:
+        InputError: Not three uint8 planes, or the colour planes aren't half the size of the luma plane (rounded up).
+
+    Example:
+        >>> check_planes(np.zeros((3, 4), np.uint8), np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8))
+        >>> check_planes(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8))
+        Traceback (most recent call last):
+        ...
+        clearcall.errors.InputError: The colour planes of a 4x4 frame in 4:2:0 must be 2x2; these are 4x4 and 4x4.
+    """
+    for plane in (y, u, v):
+        if not isinstance(plane, np.ndarray) or plane.dtype != np.uint8 or plane.ndim != 2 or plane.size == 0:
+            given = f"{plane.dtype} {plane.shape}" if isinstance(plane, np.ndarray) else f"a {type(plane).__name__}"
+            raise InputError(f"A plane must be a uint8 array (height, width) with samples; this one is {given}.")
+    height, width = y.shape
+    expected = ((height + 1) // 2, (width + 1) // 2)
+    if u.shape != expected or v.shape != expected:
+        sizes = " and ".join(f"{plane.shape[1]}x{plane.shape[0]}" for plane in (u, v))
+        raise InputError(
+            f"The colour planes of a {width}x{height} frame in 4:2:0 must be {expected[1]}x{expected[0]}; "
+            f"these are {sizes}."
+        )
 
 
 def to_frame(planes: NDArray[np.floating[Any]]) -> Frame:

@@ -67,6 +67,20 @@ def test_evaluate_lists_a_bad_picture_and_says_so_in_its_status(run, pictures: P
     assert "not measured: people_002.png" in err
 
 
+def test_evaluate_gives_the_table_of_papers_for_the_official_layout(run, make_pairs, tmp_path: Path) -> None:
+    make_pairs(tmp_path / "GOPRO_Large", "test/GOPR0384_11_00", 2)
+    make_pairs(tmp_path / "GOPRO_Large", "test/GOPR0410_11_00", 1)
+    status, out, _ = run("evaluate", tmp_path, "--benchmark", "gopro", "-o", tmp_path / "out")
+    assert status == 0
+    assert [line.split()[:2] for line in out.splitlines()[2:5]] == [
+        ["all", "3"],
+        ["GOPR0384_11_00", "2"],
+        ["GOPR0410_11_00", "1"],
+    ]
+    assert "MPRNet, Restormer" in out
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"results.json", "results.csv", "results.html"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence", "status"),
     [
@@ -75,6 +89,7 @@ def test_evaluate_lists_a_bad_picture_and_says_so_in_its_status(run, pictures: P
         (["pictures", "--model", "smal"], "small", 5),
         (["pictures", "-o", "pictures"], "--force", 4),
         (["pictures", "--strength", "3"], "less than or equal to 2", 2),
+        (["pictures", "--benchmark", "gopro"], "no pairs of blurred and sharp", 3),
     ],
 )
 def test_evaluate_refuses_in_one_sentence(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clearcall.degrade import PROFILES, Profile, degrade_picture, get_profile
+from clearcall.degrade import LADDER, PROFILES, Profile, degrade_picture, get_profile
 from clearcall.degrade.profiles import table
 from clearcall.errors import RecipeError
 
@@ -17,7 +19,18 @@ DOCS = Path(__file__).parents[2] / "docs" / "profiles.md"
 
 def test_every_profile_is_found_by_its_name():
     assert all(get_profile(name) is profile and profile.name == name for name, profile in PROFILES.items())
-    assert 12 <= len(PROFILES) <= 16
+    assert set(LADDER) <= PROFILES.keys()
+
+
+def test_the_ladder_has_enough_bitrates_for_a_curve_of_each_codec_and_size():
+    rungs = [PROFILES[name] for name in LADDER if PROFILES[name].bitrate_kbps]
+    assert {(rung.codec, rung.side) for rung in rungs} == set(
+        product(("h264", "vp8", "vp9", "av1"), (180, 270, 360, 540))
+    )
+    assert min(Counter((rung.codec, rung.side) for rung in rungs).values()) >= 2
+    rates = [rung.bitrate_kbps for rung in rungs]
+    assert (min(rates), max(rates)) == (80, 2500)
+    assert [name for name in LADDER if PROFILES[name].codec == "none"] == ["bicubic-x2", "clean"]
 
 
 @pytest.mark.parametrize(

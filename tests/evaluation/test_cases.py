@@ -87,7 +87,7 @@ def test_bad_folders_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no picture"):
         find_cases(tmp_path)
     save(tmp_path / "pairs" / "blur" / "a.png")
-    with pytest.raises(InputError, match=r"a\.png \(of 1\) stands on one side only"):
+    with pytest.raises(InputError, match=r"a\.png stands without a partner"):
         find_cases(tmp_path / "pairs")
     with pytest.raises(InputError, match="no profile degrades"):
         find_cases(tmp_path / "pairs", ["clean"])
@@ -101,3 +101,20 @@ def test_a_manifest_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "MANIFEST.csv").write_bytes(b"path,category\n\xff\xfe")
     with pytest.raises(InputError, match="mend or remove it"):
         find_cases(tmp_path)
+
+
+def test_the_official_layout_gives_its_test_split_by_sequence(tmp_path: Path, make_pairs) -> None:
+    make_pairs(tmp_path / "GOPRO_Large", "train/GOPR0372_07_00", 2)
+    with pytest.raises(InputError, match="only pairs to train on"):
+        find_cases(tmp_path)
+    make_pairs(tmp_path / "GOPRO_Large", "test/GOPR0384_11_00", 2)
+    make_pairs(tmp_path / "GOPRO_Large", "test/GOPR0410_11_00", 1, blur="blur")
+    make_pairs(tmp_path / "GOPRO_Large", "test/GOPR0384_11_00", 2, blur="blur_gamma")
+    cases = find_cases(tmp_path)
+    assert [(case.name, case.category) for case in cases] == [
+        ("GOPR0384_11_00/000001.png", "GOPR0384_11_00"),
+        ("GOPR0384_11_00/000002.png", "GOPR0384_11_00"),
+        ("GOPR0410_11_00/000001.png", "GOPR0410_11_00"),
+    ]
+    gamma = find_cases(tmp_path / "GOPRO_Large" / "test" / "GOPR0384_11_00", blur="blur_gamma")
+    assert [case.degraded.parent.name for case in gamma] == ["blur_gamma"] * 2

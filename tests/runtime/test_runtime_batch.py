@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clearcall.errors import InputError, OutputError
+from clearcall.errors import ClearcallError, InputError, OutputError
 from clearcall.media.picture import Picture, read_picture, write_picture
 from clearcall.runtime.batch import Job, plan, sharpen_files
 from clearcall.runtime.picture import sharpen_picture
@@ -177,3 +177,26 @@ def test_a_picture_becomes_another_format_but_no_video(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"No picture format is known for the suffix '\.mp4'"):
         sharpen_picture(source, tmp_path / "b.mp4", Halved())
     assert not (tmp_path / "b.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("sources", "target", "sentence"),
+    [
+        (["-", "a.mp4"], "out", "can't be sharpened together with files"),
+        (["-"], "folder", "is a folder; give what comes from standard input a file name"),
+        (["a.mp4", "b.mp4"], "-", "Standard output takes one video"),
+        (["folder"], "-", "Standard output takes one video"),
+        (["cat.png"], "-", "Standard output takes a video, as y4m; give cat.png a file name"),
+    ],
+)
+def test_what_can_not_be_piped(
+    sources: list[str], target: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with pytest.raises(ClearcallError, match=sentence):
+        plan([Path(source) for source in sources], Path(target))
+
+
+def test_one_video_can_be_piped() -> None:
+    assert plan([Path("-")], Path("-")).jobs == (Job(Path("-"), Path("-")),)

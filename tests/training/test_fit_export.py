@@ -20,7 +20,6 @@ from clearcall.training.module import learning_rate_factor
 from clearcall.training.recipe import TrainingConfig, parse_recipe
 from clearcall.training.student import Student, StudentConfig
 
-
 QUIET = RunOptions(bar=False)
 
 
@@ -167,3 +166,28 @@ def test_learning_rate_warms_up_and_decays_to_its_end():
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[9] == 1
     assert learning_rate_factor(200, 200, config) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("blur", ["blur", "blur_gamma"])
+def test_the_official_layout_trains_with_whole_sequences_held_out(make_pairs, tmp_path, blur):
+    for number in range(3):
+        make_pairs(tmp_path / "GOPRO_Large", f"train/GOPR0372_07_0{number}", 2, blur=blur)
+    recipe = tiny(data={"source": "paired", "blur": blur, "crop": 16}, training={"epochs": 1})
+    train(recipe, tmp_path, tmp_path / "run", options=QUIET)
+    assert "val/gain blur" in rows_of(tmp_path / "run")[0]
+
+
+def test_graphs_of_a_student_of_luma_agree_with_pytorch():
+    from clearcall.runtime.engine import OpenVINOEngine
+
+    torch.manual_seed(0)
+    student = Student(StudentConfig(stride=4, width=16, depth=3, margin=4, colour="luma"))
+    for parameter in student.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    student.eval()
+    frame = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    expected = export.sharpen(student, frame).astype(int)
+    graphs = float_graph(student), int8_graph(student, activation_peaks(student, [frame]))
+    for graph, tolerance in zip(graphs, (0.01, 1.5), strict=True):
+        found = OpenVINOEngine(graph.SerializeToString()).infer(frame, 1.0)
+        assert np.abs(found - expected).mean() < tolerance

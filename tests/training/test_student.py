@@ -68,3 +68,51 @@ def test_parameter_count_is_that_of_inference():
 def test_impossible_students_are_refused(wrong):
     with pytest.raises(ValidationError):
         StudentConfig(**wrong)
+
+
+NANO = StudentConfig(stride=4, width=16, depth=3, margin=4, colour="luma")
+
+
+def test_a_student_of_luma_corrects_all_colours_alike_and_sees_luma_alone():
+    torch.manual_seed(0)
+    student = Student(NANO)
+    torch.nn.init.normal_(student.layers[-1].weight, std=0.1)
+    degraded = torch.rand(1, 3, 16, 24)
+    correction = student(degraded) - degraded
+    assert correction.abs().max() > 0.01
+    assert torch.allclose(correction[:, :1].expand_as(correction), correction, atol=1e-6)
+    # Colours whose luma stays the same, by BT.709's weights of red and green.
+    other = degraded + torch.tensor([0.7152, -0.2126, 0.0]).reshape(1, 3, 1, 1) * 0.1
+    assert torch.allclose(student(other) - other, correction, atol=1e-5)
+
+
+def test_a_student_of_luma_starts_from_pixels():
+    """Every hidden unit is alive at the start, and each carries mostly its own pixel of the block."""
+    torch.manual_seed(0)
+    student = Student(NANO)
+    grey = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
+    assert torch.equal(student(grey), grey)
+    hidden = student.hidden(grey)[0]
+    pixels = torch.nn.functional.pixel_unshuffle(grey[:, :1], 4)
+    together = torch.corrcoef(torch.stack([hidden.flatten(), pixels.flatten()]))[0, 1]
+    assert together > 0.8
+
+
+@pytest.mark.parametrize("expansion", [0, 8])
+def test_a_wide_first_kernel_keeps_the_size(expansion):
+    student = Student(NANO.model_copy(update={"expansion": expansion}))
+    frame = torch.rand(1, 3, 16, 24)
+    assert student(frame).shape == frame.shape
+    assert torch.allclose(student.collapsed()(frame), student(frame), atol=1e-5)
+    assert student.parameter_count == 6960
+
+
+@pytest.mark.parametrize("expansion", [0, 16])
+def test_a_new_student_s_maps_follow_detail_not_brightness(expansion):
+    torch.manual_seed(3)
+    student = Student(StudentConfig(expansion=expansion))
+    frame = torch.rand(1, 3, 32, 32)
+    for dim, bright in zip(student.hidden(frame), student.hidden(frame + 0.4), strict=True):
+        inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))  # padding sees the frame's edge
+        assert torch.allclose(dim[inner], bright[inner], atol=1e-4)
+        assert 0.2 < float((dim > 0).float().mean()) < 0.9

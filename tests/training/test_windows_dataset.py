@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from clearcall.degrade import degrade_picture, get_profile
-from clearcall.training.dataset import EpochSampler, SquaresDataset, training_loader
+from clearcall.training.dataset import EpochBatches, SquaresDataset, training_loader
 from clearcall.training.pairs import list_pairs, list_pictures, read_frame
 from clearcall.training.recipe import DataConfig
 from clearcall.training.validation import degraded_pairs, held_out
@@ -72,7 +72,7 @@ def test_loader_repeats_itself_and_epochs_differ(sharp_folder):
     first, again = (torch.cat([sharp for _, sharp in loader]) for loader in loaders)
     assert torch.equal(first, again)
     assert len(first) == len(source) * CONFIG.crops_per_window
-    loaders[0].sampler.set_epoch(1)
+    loaders[0].batches.set_epoch(1)
     assert not torch.equal(first, torch.cat([sharp for _, sharp in loaders[0]]))
 
 
@@ -85,11 +85,30 @@ def test_worker_processes_change_nothing(sharp_folder):
     assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
 
 
-def test_sampler_shows_every_item_once():
-    sampler = EpochSampler(range(10), seed=0)
-    sampler.set_epoch(3)
-    assert sorted(item for _, item in sampler) == list(range(10))
-    assert {epoch for epoch, _ in sampler} == {3}
+def test_an_epoch_shows_every_item_once():
+    batches = EpochBatches(10, 4, seed=0)
+    batches.set_epoch(3)
+    shown = [item for batch in batches for item in batch]
+    assert len(batches) == 2
+    assert len(set(shown)) == 8
+    assert {epoch for epoch, _ in shown} == {3}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_goes_on_where_another_stopped(sharp_folder, workers):
+    config = CONFIG.model_copy(update={"workers": workers})
+    first, second = (training_loader(windows(sharp_folder), config, batch_windows=2, seed=5) for _ in range(2))
+    first.batches.set_epoch(4)
+    given = iter(first)
+    shown = [next(given)[1] for _ in range(2)]
+    second.load_state_dict(first.state_dict())
+    second.batches.set_epoch(4)
+    rest = [sharp for _, sharp in second]
+    whole = training_loader(windows(sharp_folder), CONFIG, batch_windows=2, seed=5)
+    whole.batches.set_epoch(4)
+    for expected, found in zip([sharp for _, sharp in whole], shown + rest, strict=True):
+        assert torch.equal(expected, found)
+    assert second.state_dict() == {"epoch": 5, "start": 0}
 
 
 def test_detail_ranks_an_edge_above_a_flat_part():

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from clearcall import __version__
+from clearcall.cli.bench import bench
+from clearcall.cli.data import data
 from clearcall.cli.degrade import degrade
 from clearcall.cli.demo import demo
 from clearcall.cli.doctor import doctor
@@ -15,6 +17,7 @@ from clearcall.cli.evaluate import evaluate
 from clearcall.cli.live import live
 from clearcall.cli.serve import serve
 from clearcall.cli.sharpen import sharpen
+from clearcall.cli.teachers import teachers
 from clearcall.cli.train import export, train
 from clearcall.errors import ClearcallError
 
@@ -50,10 +53,13 @@ app.command()(serve)
 app.command()(degrade)
 app.command()(evaluate)
 app.command()(demo)
+app.add_typer(data)
 app.command()(train)
 app.command()(export)
+app.command()(teachers)
 app.command()(live)
 app.command()(doctor)
+app.add_typer(bench)
 
 
 def main() -> None:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from clearcall.cli.progress import progress
+from clearcall.cli.progress import Report, progress
 
 if TYPE_CHECKING:
-    from clearcall.runtime.batch import Outcome, Plan
+    from clearcall.runtime.batch import Job, Outcome, Plan
 
 FAILED = 1
+READER_GONE = 128 + signal.SIGPIPE
+"""The exit status that shells give programs whose reader has ended."""
 
 
-def sharpen(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Pictures, videos or folders of them.")],
+def sharpen(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SRC", help="Pictures, videos or folders of them; - for a video on standard input."),
+    ],
     target: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DST", help="A file, or a folder for several files.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DST", help="A file, or a folder for several files; - for y4m on standard output."
+        ),
     ],
     strength: Annotated[
         float,
@@ -35,11 +45,15 @@ def sharpen(
     preset: Annotated[
         str | None, typer.Option(help="The encoder's speed against size, as in veryfast or slow (av1, vp9: a number).")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, directml, coreml, onnxruntime, or auto: the fastest, measured once.")
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Sharpen pictures, videos and whole folders; sound, subtitles, times and metadata stay as they are."""
     import clearcall
     from clearcall.media.encoder import Encoding
+    from clearcall.media.pipe import STANDARD
     from clearcall.runtime.batch import plan, sharpen_files
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -47,18 +61,28 @@ def sharpen(
     outcomes = []
     for outcome in sharpen_files(
         work,
-        clearcall.load(model),
+        clearcall.load(model, device=device),
         strength=strength,
         encoding=Encoding(codec, crf, preset),
         force=force,
-        watch=lambda job: progress(f"sharpening {escape(job.source.name)}"),
+        watch=_watch,
     ):
         if outcome.error is not None and not work.makes_folders:
             raise outcome.error
         outcomes.append(outcome)
-        typer.echo(describe(outcome), err=outcome.error is not None)
+        typer.echo(describe(outcome), err=outcome.error is not None or target == STANDARD)
     if work.makes_folders:
         _summarise(work, outcomes)
+
+
+@contextmanager
+def _watch(job: Job) -> Iterator[Report]:
+    """Show the progress; a reader of standard output that ends early is no error to speak of."""
+    try:
+        with progress(f"sharpening {escape(job.source.name)}") as report:
+            yield report
+    except BrokenPipeError:
+        raise typer.Exit(READER_GONE) from None
 
 
 def describe(outcome: Outcome) -> str:

@@ -12,7 +12,7 @@ import typer
 from clearcall.errors import RecipeError, require
 
 
-def train(  # noqa: PLR0913 - each is an option of the command
+def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     recipe: Annotated[
         str, typer.Argument(help="The recipe: a TOML file, or the name of one that ships, such as small or teacher.")
     ],
@@ -24,12 +24,15 @@ def train(  # noqa: PLR0913 - each is an option of the command
         Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
-    start: Annotated[Path | None, typer.Option(help="Start from the weights of this checkpoint.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Start from the weights of this checkpoint.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher's weights, instead of the recipe's teacher.weights.")
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option(help="VGG-19's weights, instead of the recipe's perceptual.weights.")
     ] = None,
     max_time: Annotated[
         str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the step in which this is up; --resume goes on.")
@@ -45,7 +48,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
     from clearcall.training.fit import train as run_training
     from clearcall.training.recipe import read_recipe, with_changes
 
-    chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher)
+    chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher, vgg=vgg)
     run = output or Path("runs") / chosen.name
     options = RunOptions(resume, start, _seconds(max_time), _devices(devices), nodes, bar=sys.stderr.isatty())
     outcome = run_training(chosen, data, run, validation=validation, options=options)
@@ -55,7 +58,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
         best = outcome.checkpoint
         typer.echo(f"The best checkpoint is {best}; make a bundle of it with: clearcall export {best} -o BUNDLE")
     else:
-        typer.echo(f"The best checkpoint is {outcome.checkpoint}; name it as teacher.weights in a student's recipe.")
+        typer.echo(f"The teacher is {run / 'teacher.safetensors'}; a student's recipe names it as teacher.weights.")
 
 
 def _seconds(limit: str | None) -> float | None:

@@ -73,6 +73,18 @@ class Profile(BaseModel):
         scale = self.scale if self.side is None else max(1.0, min(width, height) / self.side)
         return max(1, round(width / scale)), max(1, round(height / scale))
 
+    @property
+    def views(self) -> tuple[object, ...]:
+        """What decides which frames of a held picture reach the codec; profiles with the same send the same.
+
+        Example:
+            >>> slow, fast = (Profile(name="x", side=360, codec="vp8", bitrate_kbps=rate) for rate in (300, 800))
+            >>> slow.views == fast.views
+            True
+        """
+        frames = self.picture_frames if self.codec not in ("none", "jpeg") else 1
+        return self.side, self.scale, self.down, self.noise, self.blur, self.movement, frames
+
     def sent_rate(self, rate: Fraction) -> Fraction:
         """Frames a second that are sent of a clip with ``rate`` of them.
 
@@ -105,14 +117,51 @@ def degrade_picture(
         >>> degrade_picture(np.zeros((7, 5, 3), np.uint8), Profile(name="half", scale=2.0)).shape
         (7, 5, 3)
     """
+    received = receive_picture(picture_views(sharp, profile, seed), profile, traffic)
+    return received if as_sent else resize(received, sharp.shape[1], sharp.shape[0], profile.up)
+
+
+def picture_views(sharp: Frame, profile: Profile, seed: int = 0) -> Iterator[Frame]:
+    """Make the frames of a held picture that a link's sender gives to its codec.
+
+    Kept in a list, they serve every profile with the same ``views``: making them takes half of the time.
+
+    Args:
+        sharp: HWC RGB uint8, any size.
+        profile: The link.
+        seed: The same seed gives the same frames.
+
+    Yields:
+        HWC RGB uint8 of the size in which they are sent; the last one lies exactly on ``sharp``.
+
+    Example:
+        >>> half = Profile(name="half", scale=2.0, codec="h264", crf=28, picture_frames=3)
+        >>> [view.shape for view in picture_views(np.zeros((8, 6, 3), np.uint8), half)]
+        [(4, 3, 3), (4, 3, 3), (4, 3, 3)]
+    """
     rng = np.random.default_rng(seed)
-    height, width = sharp.shape[:2]
-    size = profile.sent_size(width, height)
+    size = profile.sent_size(sharp.shape[1], sharp.shape[0])
     coded = profile.codec not in ("none", "jpeg")
     path = camera_path(profile.picture_frames if coded else 1, rng, profile.movement)
-    views = (_made_ready(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
-    received = deque(_received(views, profile, profile.sent_rate(PICTURE_RATE), traffic), maxlen=1).pop()
-    return received if as_sent else resize(received, width, height, profile.up)
+    return (_made_ready(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
+
+
+def receive_picture(views: Iterable[Frame], profile: Profile, traffic: Traffic | None = None) -> Frame:
+    """Send the frames of a held picture and keep the last one that arrives, as it was sent.
+
+    Args:
+        views: From :func:`picture_views`.
+        profile: The link.
+        traffic: Where to count what was sent.
+
+    Returns:
+        HWC RGB uint8 of the views' size.
+
+    Example:
+        >>> receive_picture([np.zeros((4, 3, 3), np.uint8)], Profile(name="half", scale=2.0)).shape
+        (4, 3, 3)
+    """
+    return deque(_received(views, profile, profile.sent_rate(PICTURE_RATE), traffic), maxlen=1).pop()
 
 
 def degrade_clip(

@@ -8,9 +8,21 @@ from clearcall.degrade.codec import CodecName
 from clearcall.degrade.link import Profile
 from clearcall.errors import RecipeError
 
+_SLOW_SIDE, _SLOW_RATE, _RATE = 180, 15, 30
+_RUNGS: tuple[tuple[CodecName, int, int], ...] = (
+    ("h264", 180, 80), ("h264", 180, 150), ("h264", 270, 250), ("h264", 270, 400), ("h264", 360, 400),
+    ("h264", 360, 800), ("h264", 540, 400), ("h264", 540, 900), ("h264", 540, 2500),
+    ("vp8", 180, 80), ("vp8", 180, 150), ("vp8", 270, 250), ("vp8", 270, 400), ("vp8", 360, 500), ("vp8", 360, 800),
+    ("vp8", 540, 900), ("vp8", 540, 2500),
+    ("vp9", 180, 80), ("vp9", 180, 150), ("vp9", 270, 200), ("vp9", 270, 300), ("vp9", 360, 300), ("vp9", 360, 500),
+    ("vp9", 540, 700), ("vp9", 540, 1800),
+    ("av1", 180, 80), ("av1", 180, 120), ("av1", 270, 150), ("av1", 270, 250), ("av1", 360, 300), ("av1", 360, 450),
+    ("av1", 540, 500), ("av1", 540, 1500),
+)  # fmt: skip
 
-def _call(codec: CodecName, side: int, kbps: int, max_rate: int = 30) -> Profile:
-    name = f"{codec}-{side}p-{kbps}k"
+
+def _call(codec: CodecName, side: int, kbps: int) -> Profile:
+    name, max_rate = f"{codec}-{side}p-{kbps}k", _SLOW_RATE if side <= _SLOW_SIDE else _RATE
     return Profile(name=name, codec=codec, side=side, bitrate_kbps=kbps, max_rate=max_rate, picture_frames=24)
 
 
@@ -26,20 +38,19 @@ PROFILES: dict[str, Profile] = {
         _half(23),
         _half(28),
         _half(33),
-        _call("h264", 180, 150, max_rate=15),
-        _call("h264", 270, 250),
-        _call("h264", 360, 400),
-        _call("h264", 540, 900),
+        *(_call(codec, side, kbps) for codec, side, kbps in _RUNGS),
         _call("h264", 720, 2500),
-        _call("vp8", 180, 80, max_rate=15),
-        _call("vp8", 360, 500),
-        _call("vp9", 360, 300),
-        _call("vp9", 540, 700),
-        _call("av1", 360, 300),
-        _call("av1", 540, 500),
     )
 }
 """Every named link, from none at all to the top layer of a call."""
+
+LADDER: tuple[str, ...] = (
+    *("bicubic-x2", "h264-half-crf23", "h264-half-crf28", "h264-half-crf33"),
+    *(f"{codec}-{side}p-{kbps}k" for codec, side, kbps in _RUNGS),
+    "clean",
+)
+"""The conference ladder: what ``clearcall bench quality`` measures, from the classical simulation over constant
+quality at half size to the layers of a call (two or more bitrates for each codec and size), and no link at all."""
 
 
 def get_profile(name: str) -> Profile:

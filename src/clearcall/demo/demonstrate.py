@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clearcall.degrade import Profile, Traffic, degrade_clip
+from clearcall.degrade import Profile, Traffic, degrade_clip, get_profile
 from clearcall.demo.outcome import Demonstration, FrameScore
 from clearcall.demo.page import page
 from clearcall.demo.scene import CallScene
@@ -35,7 +35,7 @@ Report = Callable[[int, int | None], None]
 Progress = Callable[[str], AbstractContextManager[Report]]
 
 RATE = Fraction(30)
-LINK = Profile(name="h264-540p-400k", codec="h264", side=540, bitrate_kbps=400, max_rate=30)
+LINK = get_profile("h264-540p-400k")
 """The link of the demonstration: half of 1080p, low-latency H.264 at 400 kbit/s."""
 
 TRUTH, RECEIVED, SHARPENED, SPLIT = "truth.mp4", "received.mp4", "sharpened.mp4", "side-by-side.mp4"

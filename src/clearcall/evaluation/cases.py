@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearcall.data import Blur
+from clearcall.data.layout import Pair, find_layout, is_picture, list_files, recording_of
 from clearcall.degrade import Profile, degrade_picture, get_profile
 from clearcall.errors import InputError
-from clearcall.frame import to_8_bit
-from clearcall.media.picture import PICTURE_SUFFIXES, read_picture
+from clearcall.media.picture import read_frame
 
 Frame = NDArray[np.uint8]
 
 DEFAULT_PROFILE = "bicubic-x2"
 ON_DISK = "pairs on disk"
 MANIFEST = "MANIFEST.csv"
+UNNAMED = "pictures"
+"""The category of a picture whose name tells none."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,13 @@ class Case:
     """One pair, not yet read.
 
     Attributes:
-        name: The sharp picture's path within the folder.
+        name: The sharp picture's path within the folder or split.
         category: What is shown, as in ``"people"``.
         sharp: The ground truth.
         degraded: What came in, as a file; None where ``link`` makes it.
         link: How it is degraded, where ``degraded`` is None.
         seed: For what is random in the degradation.
+        sequence: The recording that a pair on disk is a frame of; empty for other pictures.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Case:
     degraded: Path | None = None
     link: Profile | None = None
     seed: int = 0
+    sequence: str = ""
 
     @property
     def profile(self) -> str:
@@ -57,88 +61,92 @@ class Case:
         Raises:
             InputError: A file can't be read.
         """
-        sharp = _read(self.sharp)
+        sharp = read_frame(self.sharp)
         if self.degraded is not None:
-            return _read(self.degraded), sharp
+            return read_frame(self.degraded), sharp
         return (degrade_picture(sharp, self.link, self.seed) if self.link else sharp), sharp
 
 
-def find_cases(folder: Path, profiles: Sequence[str] = (), seed: int = 0) -> list[Case]:
+def find_cases(folder: Path, profiles: Sequence[str] = (), seed: int = 0, blur: Blur = "blur") -> list[Case]:
     """List the pairs of a folder.
 
-    A folder in the GoPro layout (``val/blur`` and ``val/sharp``, or ``blur`` and ``sharp`` directly, matched by name)
-    gives its own pairs; any other folder gives its pictures, degraded by each of the profiles. The category is
-    ``MANIFEST.csv``'s where there is one (in the folder or up to two above), else the name of the sub-folder, else
-    what stands before ``_`` and a number of three or more digits in the file's name.
+    A folder in the official or the flat GoPro layout (``clearcall.data.layout``) gives the pairs of its ``val``, else
+    of its ``test``, else its own; any other folder gives its pictures, degraded by each of the profiles. The category
+    is ``MANIFEST.csv``'s where there is one (in the folder or up to two above), else the sequence, which is the name
+    of the sub-folder, else what stands before ``_`` and a number of three or more digits in the file's name.
 
     Args:
         folder: Sharp pictures (sub-folders too), or pairs.
         profiles: Names of profiles; none means ``bicubic-x2`` for sharp pictures.
         seed: For what is random in the degradation.
+        blur: Which blurred pictures to take, where GoPro gives two.
 
     Returns:
         The pairs, profile by profile, sorted by name.
 
     Raises:
-        InputError: The folder is missing, holds no picture, or a picture of a pair has no partner.
+        InputError: The folder is missing, holds no picture or only pairs to train on, or a picture of a pair has no
+            partner.
         RecipeError: A profile is unknown.
     """
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder} to evaluate; name one with sharp pictures, or with pairs.")
-    on_disk = next((place for place in (folder / "val", folder) if (place / "blur").is_dir()), None)
-    if on_disk is None:
+    layout = find_layout(folder, blur)
+    if layout.kind == "sharp":
         return _made(folder, [get_profile(name) for name in profiles or [DEFAULT_PROFILE]], seed)
+    split = layout.first("val", "test", "")
+    if split is None:
+        raise InputError(f"{folder} holds only pairs to train on; to measure on them all the same, name its train/.")
     if profiles:
         raise InputError(
-            f"{on_disk} holds pairs (blur/ and sharp/), which no profile degrades; leave --profile out, or name its "
-            "folder sharp/ instead."
+            f"{split.folder} holds pairs (blur/ and sharp/), which no profile degrades; leave --profile out, or name "
+            "its folder sharp/ instead."
         )
-    return _paired(on_disk)
+    return _paired(split.folder, split.pairs())
+
+
+def find_sharp(folder: Path, suffixes: Set[str]) -> list[tuple[str, str, Path]]:
+    """List files with their categories (as :func:`find_cases` has them), sub-folders too.
+
+    Args:
+        folder: Where they lie; must exist.
+        suffixes: Of the files to list, in lower case.
+
+    Returns:
+        Path within the folder, category and file, sorted by name.
+
+    Raises:
+        InputError: The manifest can't be read.
+    """
+    known = _manifest(folder)
+    named = [
+        (path.relative_to(folder).as_posix(), path) for path in list_files(folder) if path.suffix.lower() in suffixes
+    ]
+    return [(name, known.get(path.resolve()) or recording_of(name) or UNNAMED, path) for name, path in sorted(named)]
 
 
 def _made(folder: Path, links: Sequence[Profile], seed: int) -> list[Case]:
-    pictures = _pictures(folder)
+    pictures = {path.relative_to(folder).as_posix(): path for path in list_files(folder) if is_picture(path)}
     if not pictures:
         raise InputError(f"The folder {folder} holds no picture; name one with sharp pictures, or with pairs.")
     known = _manifest(folder)
     return [
-        Case(name, known.get(path.resolve()) or _category(name), path, link=link, seed=seed)
+        Case(name, known.get(path.resolve()) or recording_of(name) or UNNAMED, path, link=link, seed=seed)
         for link in links
         for name, path in pictures.items()
     ]
 
 
-def _paired(folder: Path) -> list[Case]:
-    blur, sharp = _pictures(folder / "blur"), _pictures(folder / "sharp")
-    alone = sorted(blur.keys() ^ sharp.keys())
-    if alone or not sharp:
-        what = f"{alone[0]} (of {len(alone)}) stands on one side only" if alone else "both are empty"
-        raise InputError(f"In {folder}, blur/ and sharp/ don't match: {what}; add the missing partners or remove it.")
+def _paired(folder: Path, pairs: Sequence[Pair]) -> list[Case]:
     known = _manifest(folder)
     return [
-        Case(name, known.get(path.resolve()) or _category(name), path, degraded=blur[name])
-        for name, path in sharp.items()
+        Case(
+            pair.name,
+            known.get(pair.sharp.resolve()) or recording_of(pair.name) or UNNAMED,
+            pair.sharp,
+            degraded=pair.degraded,
+            sequence=pair.sequence,
+        )
+        for pair in pairs
     ]
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Path within the folder -> file, sorted."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
-
-
-def _category(name: str) -> str:
-    """Name of the sub-folder, else what stands before the file's number.
-
-    Example:
-        >>> _category("people_012.jpg"), _category("games/7.png"), _category("GOPR0384_11_00_0203_avg08.png")
-        ('people', 'games', 'GOPR0384_11_00')
-    """
-    path = Path(name)
-    if path.parent.name:
-        return path.parent.as_posix()
-    numbered = re.match(r"(.+?)[_-]\d{3,}", path.stem)
-    return numbered[1] if numbered else "pictures"
 
 
 def _manifest(folder: Path) -> dict[Path, str]:
@@ -152,7 +160,3 @@ def _manifest(folder: Path) -> dict[Path, str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{place / MANIFEST} can't be read as CSV ({error}); mend or remove it.") from error
     return {(place / row["path"]).resolve(): row["category"] for row in rows if row.get("path") and row.get("category")}
-
-
-def _read(path: Path) -> Frame:
-    return to_8_bit(read_picture(path).pixels)

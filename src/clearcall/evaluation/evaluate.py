@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from clearcall.evaluation.metrics import psnr, psnr_y, ssim, ssim_y
 Frame = NDArray[np.uint8]
 Sharpen = Callable[[Frame], Frame]
 Report = Callable[[int, int | None], None]
+Measured = TypeVar("Measured")
 
 GOOD_SSIM = 0.90
 """The share of pictures above this SSIM is counted."""
@@ -168,25 +170,53 @@ def evaluate(
         InputError: Not one pair could be measured.
     """
     reference = baseline or unsharp()
-    found: dict[int, Record | Failure] = {}
+    records, failures = measure_all(
+        lambda case: _measure(case, sharpen, reference), cases, workers=workers, on_progress=on_progress
+    )
+    return Evaluation(tuple(records), tuple(failures))
+
+
+def measure_all(
+    measure: Callable[[Case], Measured],
+    cases: Sequence[Case],
+    *,
+    workers: int = 2,
+    on_progress: Report | None = None,
+) -> tuple[list[Measured], list[Failure]]:
+    """Measure each pair by a function of it; a pair that can't be measured doesn't stop the others.
+
+    Args:
+        measure: What to do with a pair; called from several threads.
+        cases: The pairs.
+        workers: Threads.
+        on_progress: Called with the number of pairs done and of all pairs.
+
+    Returns:
+        The results in the order of the cases, and the pairs that couldn't be read or compared.
+
+    Raises:
+        InputError: Not one pair could be measured.
+    """
+    measured: dict[int, Measured] = {}
+    failed: dict[int, Failure] = {}
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_measure, case, sharpen, reference): index for index, case in enumerate(cases)}
+        futures = {pool.submit(measure, case): index for index, case in enumerate(cases)}
         try:
             for future in as_completed(futures):
-                found[futures[future]] = _outcome(future, cases[futures[future]])
+                index = futures[future]
+                try:
+                    measured[index] = future.result()
+                except ClearcallError as error:
+                    failed[index] = Failure(cases[index].name, str(error))
                 if on_progress:
-                    on_progress(len(found), len(cases))
+                    on_progress(len(measured) + len(failed), len(cases))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    ordered = [found[index] for index in sorted(found)]
-    evaluation = Evaluation(
-        tuple(item for item in ordered if isinstance(item, Record)),
-        tuple(item for item in ordered if isinstance(item, Failure)),
-    )
-    if not evaluation.records:
-        first = f"; the first: {evaluation.failures[0].reason}" if evaluation.failures else ""
+    failures = [failed[index] for index in sorted(failed)]
+    if not measured:
+        first = f"; the first: {failures[0].reason}" if failures else ""
         raise InputError(f"Not one of {len(cases)} pairs could be measured{first}")
-    return evaluation
+    return [measured[index] for index in sorted(measured)], failures
 
 
 def _measure(case: Case, sharpen: Sharpen, baseline: Sharpen) -> Record:
@@ -201,13 +231,6 @@ def _measure(case: Case, sharpen: Sharpen, baseline: Sharpen) -> Record:
         output=Score.of(sharpen(degraded), sharp),
         unsharp=Score.of(baseline(degraded), sharp),
     )
-
-
-def _outcome(future: Future[Record], case: Case) -> Record | Failure:
-    try:
-        return future.result()
-    except ClearcallError as error:
-        return Failure(case.name, str(error))
 
 
 def _summary(profile: str, category: str, records: Sequence[Record]) -> Summary:

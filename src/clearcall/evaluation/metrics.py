@@ -59,7 +59,7 @@ def ssim(preds: Frame, target: Frame) -> float:
         >>> round(ssim(target // 2, target), 3)
         0.668
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     return _mean_ssim(_planes(preds), _planes(target))
 
 
@@ -82,7 +82,7 @@ def ssim_y(preds: Frame, target: Frame) -> float:
         >>> ssim_y(grey, grey)
         1.0
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     return _mean_ssim(luma(preds)[None], luma(target)[None])
 
 
@@ -107,7 +107,7 @@ def psnr(preds: Frame, target: Frame) -> float:
         >>> psnr(black, black)
         inf
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     difference = preds.astype(np.int16) - target
     return _decibels(float(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64)) / difference.size)
 
@@ -131,7 +131,7 @@ def psnr_y(preds: Frame, target: Frame) -> float:
         >>> round(psnr_y(black + np.uint8(1), black), 2)
         49.45
     """
-    _check(preds, target)
+    check_comparable(preds, target)
     difference = luma(preds) - luma(target)
     return _decibels(float(np.square(difference).mean(dtype=np.float64)))
 
@@ -153,7 +153,12 @@ def luma(frame: Frame) -> NDArray[np.float32]:
     return frame.astype(np.float32) @ _LUMA + np.float32(16)
 
 
-def _check(preds: Frame, target: Frame) -> None:
+def check_comparable(preds: Frame, target: Frame) -> None:
+    """Refuse two frames that no metric can compare.
+
+    Raises:
+        InputError: They differ in shape, are not uint8 RGB, or are smaller than 11x11.
+    """
     for name, frame in (("preds", preds), ("target", target)):
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise InputError(
@@ -180,34 +185,52 @@ def _planes(frame: Frame) -> Frame:
 
 
 def _mean_ssim(preds: Planes, target: Planes) -> float:
-    """Mean SSIM of planes ``(channels, height, width)``."""
+    return float(mean_structure(preds, target)[:, 0].mean())
+
+
+def mean_structure(preds: Planes, target: Planes) -> NDArray[np.float64]:
+    """Mean over all positions of SSIM's map, and of its contrast-structure part alone, for each plane.
+
+    Args:
+        preds: Planes to judge, uint8 or float32 of range 0-255, ``(planes, height, width)``, at least 11x11.
+        target: The ground truth, same shape.
+
+    Returns:
+        float64, ``(planes, 2)``: SSIM, and what is left of it without the luminance term.
+
+    Example:
+        >>> import numpy as np
+        >>> mean_structure(np.full((1, 16, 16), 90, np.uint8), np.full((1, 16, 16), 110, np.uint8)).round(3).tolist()
+        [[0.98, 1.0]]
+    """
     rows, columns = target.shape[1] - _MARGIN, target.shape[2] - _MARGIN
-    total = 0.0
+    total = np.zeros((target.shape[0], 2))
     for top in range(0, rows, _TILE):
         down = _band(min(_TILE, rows - top))
         for left in range(0, columns, _TILE):
             across = _band(min(_TILE, columns - left)).T
             tile = np.s_[:, top : top + down.shape[1], left : left + across.shape[0]]
-            total += _sum_of_tile(preds[tile], target[tile], down, across)
-    return total / float(target.shape[0] * rows * columns)
+            total += _sums_of_tile(preds[tile], target[tile], down, across)
+    means: NDArray[np.float64] = total / (rows * columns)
+    return means
 
 
-def _sum_of_tile(
+def _sums_of_tile(
     preds: Planes,
     target: Planes,
     down: NDArray[np.float32],
     across: NDArray[np.float32],
-) -> float:
-    """Sum of the SSIM map over one tile; the window is applied as two products with banded matrices."""
+) -> NDArray[np.float64]:
+    """Sums of both maps over one tile; the window is applied as two products with banded matrices."""
     x, y = preds - _MIDDLE, target - _MIDDLE
     mean_x, mean_y, squares, products = down @ np.stack([x, y, x * x + y * y, x * y]) @ across
-    covariance = products - mean_x * mean_y
-    variances = squares - (mean_x * mean_x + mean_y * mean_y)
+    mean_product, mean_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
+    structure = (2 * (products - mean_product) + _C2) / (squares - mean_squares + _C2)
     mean_x += _MIDDLE
     mean_y += _MIDDLE
-    numerator = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    denominator = (mean_x * mean_x + mean_y * mean_y + _C1) * (variances + _C2)
-    return float((numerator / denominator).sum(dtype=np.float64))
+    luminance = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
+    maps = np.stack([luminance * structure, structure], axis=1)
+    return np.asarray(maps.sum(axis=(2, 3), dtype=np.float64))
 
 
 @cache

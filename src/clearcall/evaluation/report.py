@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clearcall.evaluation.panels import LABELS, find_detail
+from clearcall.evaluation.plot import Points, rate_plot, step_plot
 
 Frame = NDArray[np.uint8]
 
@@ -131,11 +131,25 @@ class Report:
             across: What one step is, as in ``"frame"``.
             caption: What is shown.
         """
-        key = "".join(f'<span><i class="s{index}"></i>{escape(name)}</span>' for index, name in enumerate(series))
         return self._add(
-            f'<figure class="curve"><div class="key">{key}</div>{_plot(list(series.values()), across)}'
+            f'<figure class="curve">{_key(series)}{step_plot(list(series.values()), across)}'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
+
+    def rate_curves(self, curves: Mapping[str, Mapping[str, Points]], *, across: str, caption: str = "") -> Self:
+        """Add small plots side by side, each of quality over rate, the rate's axis logarithmic.
+
+        Args:
+            curves: For each plot its head, and in it for each line its name and points (rate, quality); the order of
+                the names gives the colours, so let it be the same in all.
+            across: Unit of the rate, as in ``"kbit/s"``.
+            caption: What is shown.
+        """
+        plots = "".join(
+            f'<div class="curve"><b>{escape(head)}</b>{_key(lines)}{rate_plot(list(lines.values()), across)}</div>'
+            for head, lines in curves.items()
+        )
+        return self._add(f'<figure><div class="plots">{plots}</div><figcaption>{escape(caption)}</figcaption></figure>')
 
     def html(self, footer: str = "") -> str:
         """The finished page."""
@@ -152,6 +166,11 @@ class Report:
     def _add(self, part: str) -> Self:
         self._parts.append(part)
         return self
+
+
+def _key(names: Iterable[str]) -> str:
+    marks = "".join(f'<span><i class="s{index}"></i>{escape(name)}</span>' for index, name in enumerate(names))
+    return f'<div class="key">{marks}</div>'
 
 
 def _part(name: str) -> str:
@@ -176,40 +195,3 @@ def _uri(frame: Frame, *, lossless: bool = False) -> str:
         picture.save(file, "JPEG", quality=90, subsampling=0, optimize=True)
         kind = "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def _plot(series: Sequence[Sequence[float]], across: str) -> str:
-    """Lines in an SVG that stretches with the page; the text around it is HTML, so that it keeps its size."""
-    ticks = _ticks([value for line in series for value in line])
-    low, span = ticks[0], ticks[-1] - ticks[0]
-    steps = max(len(line) for line in series)
-    grid = "".join(
-        f'<span style="bottom:{(tick - low) / span:.2%}">{tick:.{_decimals(ticks)}f}</span>' for tick in ticks
-    )
-    lines = "".join(
-        f'<polyline class="s{index}" points="{_points(line, steps, low, span)}"/>' for index, line in enumerate(series)
-    )
-    return (
-        f'<div class="plot">{grid}<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
-        f"{lines}</svg></div><p><span>{escape(across)} 1</span><span>{steps}</span></p>"
-    )
-
-
-def _points(line: Sequence[float], steps: int, low: float, span: float) -> str:
-    across = 100 / max(steps - 1, 1)
-    return " ".join(f"{step * across:.2f},{100 - 100 * (value - low) / span:.2f}" for step, value in enumerate(line))
-
-
-def _ticks(values: Sequence[float]) -> list[float]:
-    """Two to six round numbers that enclose the values."""
-    low, high = min(values), max(values)
-    span = max(high - low, 1e-3)
-    unit = 10.0 ** math.floor(math.log10(span))
-    step = next(step for step in (unit / 5, unit / 2, unit, unit * 2, unit * 5) if span / step <= 4)
-    first = math.floor(low / step + 1e-9)
-    last = max(math.ceil(high / step - 1e-9), first + 1)
-    return [step * number for number in range(first, last + 1)]
-
-
-def _decimals(ticks: Sequence[float]) -> int:
-    return max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))

@@ -16,6 +16,7 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from clearcall.frame import Plane, Planes
 from clearcall.media.siting import CENTRE, blank, lines_of, siting_of
 
 _TO_RGB: Final = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
@@ -153,6 +154,22 @@ class Colours:
             return replace(self, matrix=_RGB, range=_FULL)
         return replace(self, matrix=1 if height >= _HD_HEIGHT else 6, range=_LIMITED)
 
+    def specified(self, height: int) -> Self:
+        """Fill in what isn't specified, as players do, and leave out what doesn't change numbers.
+
+        Args:
+            height: Lines of the frame, for the guess between BT.709 and BT.601.
+
+        Returns:
+            Matrix, range and siting alone.
+
+        Example:
+            >>> Colours(primaries=1).specified(1080)
+            Colours(matrix=1, range=1, primaries=2, transfer=2, siting='center')
+        """
+        known = self.matrix if self.matrix in _MATRICES else 1 if height >= _HD_HEIGHT else 6
+        return replace(self, matrix=known, range=self.range or _LIMITED, primaries=2, transfer=2)
+
     def stamp(self, target: av.VideoFrame | av.VideoCodecContext) -> None:
         """Set the tags on a frame or an encoder.
 
@@ -197,6 +214,50 @@ def from_rgb(
     )
     if frame is packed:  # RGB asked for, so nothing was converted
         _local.packed.clear()
+    colours.stamp(frame)
+    return frame
+
+
+def to_planes(frame: av.VideoFrame) -> Planes:
+    """Give the planes of a yuv420p frame as views of its memory.
+
+    Args:
+        frame: A frame in yuv420p or yuvj420p that lives as long as the views are used.
+
+    Returns:
+        Luma and the two colour differences; lines may be farther apart than they are long.
+
+    Example:
+        >>> y, u, v = to_planes(av.VideoFrame(6, 4, "yuv420p"))
+        >>> y.shape, u.shape, v.shape
+        ((4, 6), (2, 3), (2, 3))
+    """
+    y, u, v = (lines_of(plane, np.uint8)[:, : plane.width] for plane in frame.planes)
+    return y, u, v
+
+
+def from_planes(y: Plane, u: Plane, v: Plane, colours: Colours) -> av.VideoFrame:
+    """Copy planes into a new yuv420p frame.
+
+    Args:
+        y: Luma, uint8 (height, width).
+        u: Blue difference, uint8, half that size, rounded up.
+        v: Red difference, likewise.
+        colours: The tags and the siting that the frame gets.
+
+    Returns:
+        The frame, without a time stamp.
+
+    Example:
+        >>> half = np.full((1, 2), 128, np.uint8)
+        >>> frame = from_planes(np.full((2, 4), 235, np.uint8), half, half, Colours(matrix=1, range=1))
+        >>> to_rgb(frame)[0, 0].tolist()
+        [255, 255, 255]
+    """
+    height, width = y.shape
+    frame = blank(colours.siting, width, height, "yuv420p")
+    for target, plane in zip(to_planes(frame), (y, u, v), strict=True):
+        target[:] = plane
     colours.stamp(frame)
     return frame
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from clearcall.errors import ClearcallError, InputError, OutputError
+from clearcall.frame import Frame, to_8_bit
 from clearcall.media import deep
 
 PICTURE_SUFFIXES: Final = frozenset(
@@ -35,6 +36,8 @@ _WITHOUT_ALPHA: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".d
 _WEBP_LONGEST_SIDE: Final = 16383
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 _ALPHA_MODES: Final = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_TURNED: Final = frozenset({5, 6, 7, 8})
+"""The EXIF orientations that swap width and height."""
 _UNREADABLE_MODES: Final = frozenset({"I", "F", "LAB", "HSV"})
 
 
@@ -95,6 +98,47 @@ def read_picture(path: Path) -> Picture:
         raise
     except Exception as error:  # a damaged file can make Pillow fail with any kind of error
         raise InputError(f"{path} can't be read as a picture ({error}); it may be truncated.") from error
+
+
+def read_frame(path: Path) -> Frame:
+    """Read a picture as uint8 HWC RGB; deeper ones are rounded to 8 bits, transparency is dropped.
+
+    Args:
+        path: A picture; see :func:`read_picture`.
+
+    Returns:
+        The pixels.
+
+    Raises:
+        InputError: The file can't be read.
+    """
+    return to_8_bit(read_picture(path).pixels)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Read how large a picture is, upright, from its header alone.
+
+    Args:
+        path: A picture; its content decides, not its name.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        InputError: The file is missing or isn't a picture of the kinds that :func:`read_picture` reads.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                # asking a PNG for EXIF data decodes all of it, unless they stand before its pixels
+                exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+                turned = exif.get(ExifTags.Base.Orientation, 1) in _TURNED
+                return (image.height, image.width) if turned else image.size
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}; check the name.") from error
+    except Exception as error:  # a damaged file can make Pillow fail with any kind of error
+        raise InputError(f"{path} is not a PNG, JPEG, WebP, TIFF or BMP picture, or is damaged.") from error
 
 
 def write_picture(picture: Picture, path: Path) -> None:
@@ -166,7 +210,7 @@ def _read_opened(image: Image.Image, path: Path) -> Picture:
 
 
 def _encode(picture: Picture, suffix: str) -> bytes:
-    image = Image.fromarray(np.squeeze(_eight_bits(_channels(picture)), axis=_grey_axis(picture)))
+    image = Image.fromarray(np.squeeze(to_8_bit(_channels(picture)), axis=_grey_axis(picture)))
     encoded = io.BytesIO()
     try:
         image.save(encoded, Image.registered_extensions()[suffix], **_save_options(picture, suffix))
@@ -221,15 +265,9 @@ def _grey_axis(picture: Picture) -> tuple[int, ...]:
     return (2,) if picture.is_grey and picture.alpha is None else ()
 
 
-def _eight_bits(channels: NDArray[Any]) -> NDArray[np.uint8]:
-    if channels.dtype == np.uint8:
-        return channels
-    return ((channels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Apply an EXIF orientation (1 to 8; anything else counts as 1)."""
-    if orientation in {5, 6, 7, 8}:
+    if orientation in _TURNED:
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, cast
 
 import av
-import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Stream
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from clearcall.errors import OutputError
 from clearcall.media.atomic import is_disk_full
-from clearcall.media.colour import Colours, from_rgb, is_deep
+from clearcall.media.colour import Colours, is_deep
 from clearcall.media.container import (
     can_hold,
     codec_name,
@@ -31,6 +30,7 @@ from clearcall.media.container import (
     stores_rotation,
 )
 from clearcall.media.encoder import Encoder, Encoding, choose_encoder, choose_pixel_format
+from clearcall.media.form import FrameForm
 from clearcall.media.siting import CENTRE, LEFT
 from clearcall.media.video import VideoSource, side_data_of
 
@@ -120,17 +120,20 @@ class RemuxSink:
     ) -> None:
         self._abandon()
 
-    def write(self, rgb: NDArray[Any], time: Timed) -> None:
+    @property
+    def form(self) -> FrameForm:
+        """The form in which frames are coded."""
+        return self._form
+
+    def write(self, pixels: NDArray[Any] | av.VideoFrame, time: Timed) -> None:
         """Encode one frame.
 
         Args:
-            rgb: HWC RGB, uint8 or uint16.
+            pixels: HWC RGB, uint8 or uint16; or a frame in ``form``, which is the sink's from now on.
             time: When it is shown: the decoded frame, or its ``FrameTime``.
         """
         encoder = self._video.codec_context
-        frame = from_rgb(
-            np.rot90(rgb, self._turns), encoder.pix_fmt or "yuv420p", self._colours, (encoder.width, encoder.height)
-        )
+        frame = pixels if isinstance(pixels, av.VideoFrame) else self._form.from_rgb(pixels)
         frame.time_base = encoder.time_base
         frame.pts = self._next_pts(time)
         frame.duration = round(_ticks(time.duration, time.time_base, encoder.time_base))
@@ -228,10 +231,12 @@ class RemuxSink:
     def _keep_looks(self, encoder: VideoCodecContext, name: str) -> None:
         """Colours, the shape of pixels and rotation."""
         info, ratio = self._source.info, self._source.stream.sample_aspect_ratio
-        self._colours = Colours.of(info.first).fit(encoder.pix_fmt or "yuv420p", info.height)
-        self._colours.stamp(encoder)
-        if self._colours.siting != _USUAL_SITING.get(name, CENTRE):
-            encoder.options = {**encoder.options, "chroma_sample_location": self._colours.siting}
+        pixel_format = encoder.pix_fmt or "yuv420p"
+        colours = Colours.of(info.first).fit(pixel_format, info.height)
+        colours.stamp(encoder)
+        if colours.siting != _USUAL_SITING.get(name, CENTRE):
+            encoder.options = {**encoder.options, "chroma_sample_location": colours.siting}
+        self._form = FrameForm(pixel_format, encoder.width, encoder.height, colours, self._turns)
         if ratio and ratio != 1:
             encoder.sample_aspect_ratio = 1 / ratio if self._turns % 2 else ratio
             if not stores_pixel_shape(self._container, name):

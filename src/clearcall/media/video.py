@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from clearcall.errors import InputError, OutputError
 from clearcall.media.colour import Colours, from_rgb, to_rgb
+from clearcall.media.pipe import PipeInput
 from clearcall.media.siting import LEFT
 
 __all__ = ["VIDEO_SUFFIXES", "FrameTime", "VideoInfo", "VideoSink", "VideoSource", "to_rgb"]
@@ -28,10 +30,13 @@ VIDEO_SUFFIXES: Final = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """The suffixes (lower case) by which a folder's videos are known; single files may have any."""
 
 _ENDS_EARLY_SECONDS: Final = 0.25
+_PIPE_BYTES: Final = 2**20
 _GENERATE_PTS: Final = 0x0001
 """FFmpeg's AVFMT_FLAG_GENPTS, set by PyAV; for H.264 in AVI it makes times up that are late by two frames."""
 
 _BT709: Final = Colours(matrix=1, range=1, primaries=1, transfer=1, siting=LEFT)
+
+_Item: TypeAlias = "av.VideoFrame | av.Packet[Any]"
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,13 @@ class FrameTime:
         pts: When it appears, in ticks of ``time_base``; None if the file doesn't say.
         duration: For how many ticks; 0 if the file doesn't say.
         time_base: Seconds of a tick, or None.
+        line: The line before the frame in y4m; None elsewhere.
     """
 
     pts: int | None
     duration: int
     time_base: Fraction | None
+    line: bytes | None = None
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Self:
@@ -87,7 +94,8 @@ class FrameTime:
         Returns:
             Its time.
         """
-        return cls(frame.pts, frame.duration, frame.time_base)
+        line = frame.opaque if isinstance(frame.opaque, bytes) else None
+        return cls(frame.pts, frame.duration, frame.time_base, line)
 
 
 class VideoSource:
@@ -97,6 +105,7 @@ class VideoSource:
 
     Args:
         path: Any file that FFmpeg opens and that has a video stream.
+        pipe: Where the bytes come from instead, front to back; ``path`` is then a name for messages.
 
     Attributes:
         info: What is known beforehand.
@@ -118,22 +127,34 @@ class VideoSource:
         [0, 255]
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pipe: PipeInput | None = None) -> None:
         self.path = path
         self.damaged = 0
         self.is_truncated = False
+        self._pipe = pipe
+        self._early: list[_Item] = []
 
     def __enter__(self) -> Self:
-        self.info = _probe(self.path)
-        self.container = _open(self.path)
-        self.stream = _main_video(self.container, self.path)
-        self.stream.thread_type = "AUTO"
+        self.container = _open(self.path, self._pipe)
+        try:
+            self.stream = _main_video(self.container, self.path)
+            self.stream.thread_type = "AUTO"
+            self._coming = self._items()
+            self.info = _describe(self.container, self.stream, self._first_frame())
+        except BaseException:
+            self.container.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.container.close()
+
+    def stop(self) -> None:
+        """Let a read that waits for a pipe find the end."""
+        if self._pipe is not None:
+            self._pipe.stop()
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decode the video stream, in order of presentation.
@@ -155,26 +176,41 @@ class VideoSource:
             Decoded frames of the video stream, and packets of ``copied``, as they come in the file.
         """
         end_of_frames = end_of_all = self.info.start
-        for packet in self._packets(copied):
-            if packet.stream.index != self.stream.index:
-                if packet.size or packet.dts is not None:
-                    end_of_all = max(end_of_all, _end(packet))
-                    yield packet
-                continue
-            for frame in self._decode(packet):
-                if frame.pts is None:
-                    frame.pts = frame.dts
-                end_of_frames = max(end_of_frames, _end(frame))
-                yield frame
+        wanted = {stream.index for stream in copied}
+        for item in itertools.chain(self._early, self._coming):
+            if isinstance(item, av.VideoFrame):
+                end_of_frames = max(end_of_frames, _end(item))
+                yield item
+            elif item.stream.index in wanted:
+                end_of_all = max(end_of_all, _end(item))
+                yield item
         if self.info.duration is not None:
             has_own_duration = self.stream.duration is not None
             end = end_of_frames if has_own_duration else max(end_of_frames, end_of_all)
             self.is_truncated |= end - self.info.start < self.info.duration - _ENDS_EARLY_SECONDS
 
-    def _packets(self, copied: Sequence[av.stream.Stream]) -> Iterator[av.Packet[Any]]:
+    def _first_frame(self) -> av.VideoFrame:
+        """Read up to the first frame that decodes; what was read is kept for ``read``."""
+        for item in self._coming:
+            self._early.append(item)
+            if isinstance(item, av.VideoFrame):
+                return item
+        raise InputError(f"{self.path} has a video stream in which no frame decodes.")
+
+    def _items(self) -> Iterator[_Item]:
+        for packet in self._packets():
+            if packet.stream.index == self.stream.index:
+                for frame in self._decode(packet):
+                    if frame.pts is None:
+                        frame.pts = frame.dts
+                    yield frame
+            elif packet.size or packet.dts is not None:
+                yield packet
+
+    def _packets(self) -> Iterator[av.Packet[Any]]:
         """Demux; an error in the middle of the file is its end, of which the decoder still holds frames."""
         try:
-            yield from self.container.demux(self.stream, *copied)
+            yield from self.container.demux()
         except av.FFmpegError:
             self.is_truncated = True
             last: av.Packet[Any] = av.Packet()
@@ -279,7 +315,9 @@ def side_data_of(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
     return next((bytes(entry) for entry in entries if entry.type is kind), None)
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def _open(path: Path, pipe: PipeInput | None) -> av.container.InputContainer:
+    if pipe is not None:
+        return _open_pipe(pipe)
     if not path.exists():
         raise InputError(f"There is no file {path}; check the name.")
     if path.is_dir():
@@ -295,6 +333,15 @@ def _open(path: Path) -> av.container.InputContainer:
     return container
 
 
+def _open_pipe(pipe: PipeInput) -> av.container.InputContainer:
+    try:
+        return av.open(pipe, "r", metadata_errors="replace", buffer_size=_PIPE_BYTES)
+    except (av.FFmpegError, ValueError) as error:
+        raise InputError(
+            f"What comes from {pipe.label} is no video that can be read front to back; send y4m, Matroska or MPEG-TS."
+        ) from error
+
+
 def _main_video(container: av.container.InputContainer, path: Path) -> VideoStream:
     stream = container.streams.best("video")
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
@@ -304,38 +351,23 @@ def _main_video(container: av.container.InputContainer, path: Path) -> VideoStre
     return cast("VideoStream", stream)
 
 
-def _probe(path: Path) -> VideoInfo:
-    """Open, decode the first frame that decodes, and close again."""
-    with _open(path) as container:
-        stream = _main_video(container, path)
-        first = _first_frame(container, stream)
-        if first is None:
-            raise InputError(f"{path} has a video stream in which no frame decodes.")
-        duration = _duration(container, stream)
-        matrix = side_data_of(first, SideDataType.DISPLAYMATRIX)
-        rate = stream.average_rate or stream.guessed_rate or None
-        estimate = round(duration * rate) if duration and rate else None
-        return VideoInfo(
-            width=first.width,
-            height=first.height,
-            rate=rate,
-            frames=stream.frames or estimate,
-            duration=duration,
-            pixel_format=first.format.name,
-            rotation=first.rotation,
-            display_matrix=None if matrix is None else tuple(np.frombuffer(matrix, np.int32).tolist()),
-            start=Fraction(container.start_time or 0, av.time_base),
-            first=first,
-        )
-
-
-def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> av.VideoFrame | None:
-    with contextlib.suppress(av.FFmpegError):
-        for packet in container.demux(stream):
-            with contextlib.suppress(av.FFmpegError):
-                for frame in packet.decode():
-                    return frame
-    return None
+def _describe(container: av.container.InputContainer, stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
+    duration = _duration(container, stream)
+    matrix = side_data_of(first, SideDataType.DISPLAYMATRIX)
+    rate = stream.average_rate or stream.guessed_rate or None
+    estimate = round(duration * rate) if duration and rate else None
+    return VideoInfo(
+        width=first.width,
+        height=first.height,
+        rate=rate,
+        frames=stream.frames or estimate,
+        duration=duration,
+        pixel_format=first.format.name,
+        rotation=first.rotation,
+        display_matrix=None if matrix is None else tuple(np.frombuffer(matrix, np.int32).tolist()),
+        start=Fraction(container.start_time or 0, av.time_base),
+        first=first,
+    )
 
 
 def _end(item: av.VideoFrame | av.Packet[Any]) -> Fraction:

@@ -11,6 +11,7 @@ from pathlib import Path
 from clearcall.errors import ClearcallError, InputError, OutputError
 from clearcall.media.encoder import Encoding
 from clearcall.media.picture import PICTURE_SUFFIXES
+from clearcall.media.pipe import STANDARD
 from clearcall.media.video import VIDEO_SUFFIXES
 from clearcall.runtime.picture import sharpen_picture
 from clearcall.runtime.video import FileResult, Report, SharpensFrames, sharpen_video
@@ -64,7 +65,7 @@ def plan(sources: Sequence[Path], target: Path) -> Plan:
 
     A single file becomes ``target``, or a file of the same name in it if it is a folder. Several files go into
     the folder ``target``. The files of a folder keep their layout below ``target``; hidden files, and those
-    already below ``target``, are left alone.
+    already below ``target``, are left alone. ``-`` is standard input or output, for one video.
 
     Args:
         sources: Files and folders. Files that are missing are found out when their turn comes.
@@ -82,6 +83,7 @@ def plan(sources: Sequence[Path], target: Path) -> Plan:
         >>> plan([Path("a.png"), Path("b.mp4")], Path("sharp")).jobs[1]
         Job(source=PosixPath('b.mp4'), target=PosixPath('sharp/b.mp4'))
     """
+    _check_pipes(sources, target)
     is_single_file = len(sources) == 1 and not sources[0].is_dir()
     if is_single_file:
         jobs = [Job(sources[0], target / sources[0].name if target.is_dir() else target)]
@@ -149,6 +151,17 @@ def _sharpen_file(
         force=force,
         on_progress=report,
     )
+
+
+def _check_pipes(sources: Sequence[Path], target: Path) -> None:
+    if STANDARD in sources and len(sources) > 1:
+        raise InputError("Standard input can't be sharpened together with files; give it a run of its own.")
+    if STANDARD in sources and target.is_dir():
+        raise OutputError(f"{target} is a folder; give what comes from standard input a file name.")
+    if target == STANDARD and (len(sources) > 1 or sources[0].is_dir()):
+        raise OutputError("Standard output takes one video; several files need a folder to go to.")
+    if target == STANDARD and sources[0].suffix.lower() in PICTURE_SUFFIXES:
+        raise OutputError(f"Standard output takes a video, as y4m; give {sources[0]} a file name with -o.")
 
 
 def _check_folder(target: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_SLICE_SECONDS = 0.25
 
 
 class BeltStopped(Exception):  # noqa: N818 - it is a signal between threads, not an error
@@ -45,7 +47,7 @@ class Belt(Generic[T]):
             BeltStopped: The belt was stopped.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._items) < self._size)
+            self._wait_for(lambda: self._stopped or len(self._items) < self._size)
             if self._stopped:
                 raise BeltStopped
             self._items.append(item)
@@ -72,7 +74,7 @@ class Belt(Generic[T]):
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._finished or self._items)
+                self._wait_for(lambda: self._stopped or self._finished or bool(self._items))
                 if self._stopped:
                     raise BeltStopped
                 if not self._items:
@@ -80,3 +82,8 @@ class Belt(Generic[T]):
                 item = self._items.popleft()
                 self._changed.notify_all()
             yield item
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait in slices: a signal that comes just before a wait begins is only seen when it ends."""
+        while not self._changed.wait_for(condition, _SLICE_SECONDS):
+            pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import OrderedDict
 from queue import Empty, SimpleQueue
@@ -12,10 +13,12 @@ import numpy as np
 
 from clearcall.errors import BundleError
 from clearcall.frame import Frame
+from clearcall.runtime.compiled import CompiledGraphs
 from clearcall.runtime.quiet import load_openvino
 
 if TYPE_CHECKING:
     import openvino as ov
+    from openvino import Model
 
 SIZES_KEPT = 4
 """Frame sizes whose compiled graphs are kept; one more evicts the one not used for longest."""
@@ -48,18 +51,60 @@ class Engine(Protocol):
         ...
 
 
-class OpenVINOEngine:
-    """Runs an ONNX graph on the CPU by OpenVINO.
+class Graph(Protocol):
+    """Something to compile; what it is, is known before it is made."""
+
+    @property
+    def digest(self) -> str:
+        """Differs wherever the graph differs."""
+        ...
+
+    def model(self) -> ov.Model:
+        """Make the graph: ``frame``, uint8 (1, H, W, C), to ``sharp`` of the same shape and type."""
+        ...
+
+
+class ONNXGraph:
+    """The graph in a bundle's ONNX file.
 
     Args:
-        graph: The bytes of a bundle's ONNX file.
+        content: The bytes of the file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.digest = hashlib.sha256(content).hexdigest()
+
+    def model(self) -> ov.Model:
+        """Read the file.
+
+        Raises:
+            BundleError: Not a graph that OpenVINO reads, or weights that aren't finite.
+        """
+        try:
+            model = load_openvino().Core().read_model(self._content)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise BundleError(f"The model's graph can't be read ({reason}); export it again.") from error
+        _check_weights(model)
+        return model
+
+
+class OpenVINOEngine:
+    """Runs a graph on the CPU by OpenVINO.
+
+    Args:
+        graph: The bytes of a bundle's ONNX file, or another graph.
         threads: Threads for one frame; None uses every core that this process may use.
+        compiled: Where compiled graphs are kept between programs; None keeps none.
 
     Raises:
         BundleError: Not a graph that OpenVINO reads, or weights that aren't finite.
     """
 
-    def __init__(self, graph: bytes, *, threads: int | None = None) -> None:
+    def __init__(
+        self, graph: bytes | Graph, *, threads: int | None = None, compiled: CompiledGraphs | None = None
+    ) -> None:
         ov = load_openvino()
 
         self._core = ov.Core()
@@ -69,14 +114,15 @@ class OpenVINOEngine:
             # CPUs that have bfloat16 would use it between the 8-bit layers: no faster, and off by a level.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        with _BUILDING:
-            try:
-                self._model = self._core.read_model(graph)
-            except RuntimeError as error:
-                raise BundleError(
-                    f"The model's graph can't be read ({str(error).splitlines()[0]}); export it again."
-                ) from error
-            _check_weights(self._model)
+        self._graph: Graph = ONNXGraph(graph) if isinstance(graph, bytes) else graph
+        self._stored = compiled
+        self._checked = (self._graph.digest, ov.__version__)
+        self._model: Model | None = None
+        if compiled is None or compiled.get(self._checked) is None:
+            with _BUILDING:
+                self._read()
+            if compiled is not None:
+                compiled.put(self._checked, b"")
         self._compiled: OrderedDict[tuple[int, int, bool], _Requests] = OrderedDict()
         self._lock = Lock()
 
@@ -89,36 +135,51 @@ class OpenVINOEngine:
         """Whether the graph is compiled for this size; see ``Engine.is_ready``."""
         return (height, width, strength != 1) in self._compiled
 
-    def infer(self, frame: Frame, strength: float) -> Frame:
-        """Sharpen one frame; see ``Engine.infer``."""
-        requests = self._requests(*frame.shape[:2], blended=strength != 1)
-        sharp = np.empty_like(frame)
+    def infer(self, frame: Frame, strength: float, out: Frame | None = None) -> Frame:
+        """Sharpen one frame, into ``out`` if that is given; see ``Engine.infer``."""
+        requests = self._requests(*frame.shape, blended=strength != 1)
+        sharp = np.empty_like(frame) if out is None else out
         inputs: dict[str, Any] = {"frame": frame[None]}
         if strength != 1:
             inputs["strength"] = np.float32(strength)
         requests.run(inputs, sharp[None])
         return sharp
 
-    def _requests(self, height: int, width: int, *, blended: bool) -> _Requests:
+    def _requests(self, height: int, width: int, channels: int, *, blended: bool) -> _Requests:
         key = (height, width, blended)
         with self._lock:
             if key in self._compiled:
                 self._compiled.move_to_end(key)
                 return self._compiled[key]
         with _BUILDING:  # frames of other sizes are sharpened meanwhile
-            requests = self._compiled.get(key) or self._compile(*key)
+            requests = self._compiled.get(key) or _Requests(self._compile([1, height, width, channels], blended))
         with self._lock:
             self._compiled[key] = requests
             if len(self._compiled) > SIZES_KEPT:
                 self._compiled.popitem(last=False)
         return requests
 
-    def _compile(self, height: int, width: int, blended: bool) -> _Requests:
-        model = self._model.clone()
-        model.reshape({"frame": [1, height, width, 3]})
+    def _compile(self, shape: list[int], blended: bool) -> ov.CompiledModel:
+        key = (*self._checked, shape, blended, sorted(self._settings.items()), self.device)
+        stored = None if self._stored is None else self._stored.get(key)
+        if self._stored is not None and stored is not None:
+            try:
+                return self._core.import_model(stored, "CPU", self._settings)
+            except RuntimeError:  # whole, but not what this engine can use
+                self._stored.drop(key)
+        model = self._read().clone()
+        model.reshape({"frame": shape})
         if blended:
             _add_strength(model)
-        return _Requests(self._core.compile_model(model, "CPU", self._settings))
+        compiled = self._core.compile_model(model, "CPU", self._settings)
+        if self._stored is not None:
+            self._stored.put(key, compiled.export_model().getvalue())
+        return compiled
+
+    def _read(self) -> ov.Model:
+        if self._model is None:
+            self._model = self._graph.model()
+        return self._model
 
 
 class _Requests:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
 from clearcall.errors import BundleError, InputError
-from clearcall.frame import DEPTH_STEP, DeepFrame, Frame, check_frame, pad_to_multiple, to_8_bit
-from clearcall.runtime.engine import Engine, OpenVINOEngine
+from clearcall.frame import (
+    DEPTH_STEP,
+    DeepFrame,
+    Frame,
+    Plane,
+    Planes,
+    check_frame,
+    check_planes,
+    pad_to_multiple,
+    to_8_bit,
+)
+from clearcall.runtime.compiled import CompiledGraphs
+from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
+from clearcall.runtime.engine import Engine, Graph, OpenVINOEngine
+from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
+from clearcall.runtime.yuv import PlaneSharpener
+
+if TYPE_CHECKING:
+    from clearcall.media.colour import Colours
 
 STRONGEST = 2.0
+_COLOUR_REACH = 8
+"""What taking colours from half size to full and back adds, in pixels."""
 
 AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
 
@@ -29,9 +49,10 @@ class Sharpener:
         (48, 65, 3)
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, planes: PlaneSharpener | None = None) -> None:
         self._bundle = bundle
         self._engine = engine
+        self._planes = planes
 
     @property
     def name(self) -> str:
@@ -42,6 +63,17 @@ class Sharpener:
     def device(self) -> str:
         """The hardware that the model runs on, in words."""
         return self._engine.device
+
+    @property
+    def multiple_of(self) -> int:
+        """A crop gives the same result as the whole frame if it begins at a multiple of this."""
+        return self._bundle.card.multiple_of
+
+    @property
+    def reach(self) -> int:
+        """How many pixels away from a changed one the result can change, at most."""
+        student = self._bundle.card.student
+        return student["stride"] * student["depth"] + _COLOUR_REACH
 
     def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
         """Sharpen one frame.
@@ -97,6 +129,49 @@ class Sharpener:
         """
         self.sharpen(np.zeros((height, width, 3), np.uint8), strength)
 
+    def sharpen_yuv(
+        self,
+        y: Plane,
+        u: Plane,
+        v: Plane,
+        *,
+        colours: Colours,
+        strength: float = 1.0,
+        out: Planes | None = None,
+    ) -> Planes:
+        """Sharpen one frame of 4:2:0 planes as decoders give them, without making RGB.
+
+        Args:
+            y: Luma, uint8 (height, width). Lines may be farther apart than they are long.
+            u: Blue difference, uint8 (height / 2, width / 2), rounded up.
+            v: Red difference, likewise.
+            colours: Matrix, range and siting of the planes; what isn't specified counts as players have it.
+            strength: From 0 (the frame itself) over 1 (the model's output) to 2 (exaggerated).
+            out: Planes of the same shapes to write the result into; new ones are made without it. They must not
+                share memory with the input.
+
+        Returns:
+            The sharpened planes; ``out`` if it was given.
+
+        Raises:
+            InputError: Planes of the wrong kind or of sizes that don't belong together, or a strength out of range.
+        """
+        check_planes(y, u, v)
+        check_strength(strength)
+        if out is not None and [plane.shape for plane in out] != [y.shape, u.shape, v.shape]:
+            raise InputError("The planes to write to must have the sizes of the planes to sharpen.")
+        result = (np.empty_like(y), np.empty_like(u), np.empty_like(v)) if out is None else out
+        if strength == 0:
+            _copy((y, u, v), result)
+        elif self._planes is not None and self._planes.is_possible:
+            self._planes.sharpen((y, u, v), colours, strength, result)
+        else:
+            from clearcall.media.colour import from_planes, from_rgb, to_planes, to_rgb
+
+            sharp = self.sharpen(to_rgb(from_planes(y, u, v, colours)), strength)
+            _copy(to_planes(from_rgb(sharp, "yuv420p", colours)), result)
+        return result
+
     def _sharpen_8_bit(self, frame: Frame, strength: float) -> Frame:
         height, width = frame.shape[:2]
         padded = pad_to_multiple(np.ascontiguousarray(frame), self._bundle.card.multiple_of)
@@ -107,6 +182,11 @@ class Sharpener:
         shallow = to_8_bit(frame)
         correction = self._sharpen_8_bit(shallow, strength).astype(np.int32) - shallow
         return np.clip(frame + DEPTH_STEP * correction, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+
+def _copy(planes: Planes, targets: Planes) -> None:
+    for plane, target in zip(planes, targets, strict=True):
+        target[:] = plane
 
 
 def check_strength(strength: float) -> None:
@@ -129,24 +209,77 @@ def available_models() -> list[str]:
     return list(bundled_models())
 
 
-def load(model: str | Path = "small", *, threads: int | None = None, precision: Precision = "int8") -> Sharpener:
+def load(
+    model: str | Path = "small",
+    *,
+    threads: int | None = None,
+    precision: Precision = "int8",
+    device: str = AUTO,
+) -> Sharpener:
     """Load a model.
 
     Args:
         model: Name of a bundled model, or the folder of a bundle.
         threads: CPU threads for one frame; None uses every core that this process may use.
-        precision: ``int8`` is fast; ``float32`` is the reference that it was made from.
+        precision: ``int8`` is fast; ``float32`` is the reference that it was made from. GPUs always take the latter.
+        device: ``cpu`` (OpenVINO); ``cuda``, ``directml``, ``coreml`` or ``onnxruntime`` (its own CPU kernels), all by
+            ONNX Runtime; or ``auto``, the fastest at hand, measured once and remembered.
 
     Raises:
         BundleError: No such model (the nearest name is given), or a bundle that is damaged.
+        RecipeError: No such device.
+        MissingHardwareError: The device is not at hand.
+        MissingExtraError: The device needs ONNX Runtime, which is not installed.
 
     Example:
         >>> load("small").name
         'small'
     """
-    bundle = read_bundle(_bundle_folder(model))
-    engine = OpenVINOEngine(bundle.graph(precision), threads=threads)
-    return Sharpener(bundle, engine)
+    check_device(device)
+    bundle = find_bundle(model)
+    opener = _Opener(bundle, precision, threads)
+    devices = candidates() if device == AUTO else [device]
+    if len(devices) > 1:
+        engine = open_fastest({name: partial(opener.open, name) for name in devices}, repr(bundle.card.graphs))
+    else:
+        engine = opener.open(devices[0])
+    is_openvino = isinstance(engine, OpenVINOEngine)
+    return Sharpener(bundle, engine, PlaneSharpener(bundle, precision, opener.openvino) if is_openvino else None)
+
+
+class _Opener:
+    """Opens engines of one bundle."""
+
+    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None) -> None:
+        self._bundle = bundle
+        self._precision = precision
+        self._threads = threads
+        self._compiled = CompiledGraphs()
+
+    def openvino(self, graph: bytes | Graph) -> OpenVINOEngine:
+        return OpenVINOEngine(graph, threads=self._threads, compiled=self._compiled)
+
+    def open(self, device: str) -> Engine:
+        if device == CPU:
+            return self.openvino(self._bundle.graph(self._precision))
+        precision: Precision = self._precision if device == "onnxruntime" else "float32"
+        return ONNXRuntimeEngine(self._bundle.graph(precision), device, threads=self._threads)
+
+
+def find_bundle(model: str | Path) -> Bundle:
+    """Read a bundle, without loading it into an engine.
+
+    Args:
+        model: Name of a bundled model, or the folder of a bundle.
+
+    Raises:
+        BundleError: No such model, or a bundle that is damaged.
+
+    Example:
+        >>> find_bundle("small").card.name
+        'small'
+    """
+    return read_bundle(_bundle_folder(model))
 
 
 def _bundle_folder(model: str | Path) -> Path:

@@ -17,8 +17,10 @@ import numpy as np
 from clearcall.errors import OutputError, require
 from clearcall.frame import Frame
 from clearcall.media.atomic import atomic_output
-from clearcall.media.colour import Colours, from_rgb
+from clearcall.media.form import FrameForm
 from clearcall.media.video import VideoSink
+from clearcall.media.y4m import LIMITED, Header
+from clearcall.media.y4m_stream import Y4MWriter
 from clearcall.runtime.fit import fit
 
 MODPROBE: Final = 'sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label="clearcall"'
@@ -28,9 +30,6 @@ CLIP_SUFFIXES: Final = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".ts")
 """The suffixes of the video files that a live session writes (H.264)."""
 
 _JITTER_FRAMES: Final = 1.5
-_LIMITED: Final = Colours(range=1)
-"""y4m has no matrix: BT.709 from 720 lines on and BT.601 below, as players guess."""
-
 _SYSTEM: Final[str] = sys.platform
 
 
@@ -232,7 +231,7 @@ class Y4MPipe:
         self.label = label
         self._stream = stream
         self._metronome = _Metronome(clock)
-        self._size: tuple[int, int] | None = None
+        self._writer: Y4MWriter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -259,18 +258,14 @@ class Y4MPipe:
         Raises:
             SinkClosed: The other program has ended.
         """
-        header = b""
-        if self._size is None:
-            self._size = _even(frame)
-            header = b"YUV4MPEG2 W%d H%d F%d:%d Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n" % (
-                self._size[0],
-                self._size[1],
-                *self._metronome.rate.as_integer_ratio(),
-            )
-        planes = from_rgb(fit(frame, *self._size), "yuv420p", _LIMITED).to_ndarray().tobytes()
+        if self._writer is None:
+            width, height = _even(frame)
+            header = Header(width, height, self._metronome.rate, Fraction(1), "p", "420mpeg2", (LIMITED,))
+            self._form = FrameForm(header.pixel_format, width, height, header.colours)
+            self._writer = Y4MWriter(self._stream, header)
+        planes = self._form.from_rgb(fit(frame, self._form.width, self._form.height))
         try:
-            self._stream.write(header + (b"FRAME\n" + planes) * self._metronome.copies())
-            self._stream.flush()
+            self._writer.write(planes, copies=self._metronome.copies())
         except BrokenPipeError as error:
             raise SinkClosed("the program that read the pictures has ended") from error
 

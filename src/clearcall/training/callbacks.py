@@ -97,6 +97,7 @@ class Checkpoints(Checkpoint):
         self.every = every
         self.deadline = None if seconds is None else time.monotonic() + seconds
         self.best = -1.0
+        self.steps = 0
 
     def state_dict(self) -> dict[str, Any]:
         """The best SSIM so far."""
@@ -115,6 +116,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         """Write ``last`` where it is due, and stop where the time is up; an epoch's end is left to the validation."""
+        self.steps += 1
         if trainer.is_last_batch:
             return
         is_over = self._time_is_up(trainer)
@@ -134,8 +136,8 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / LAST)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop where the validation has used up the time."""
-        if self._time_is_up(trainer):
+        """Stop where the validation has used up the time; a run that was given any time makes at least one step."""
+        if self.steps and self._time_is_up(trainer):
             raise TimeIsUp
 
     def _time_is_up(self, trainer: pl.Trainer) -> bool:

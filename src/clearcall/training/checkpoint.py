@@ -1,8 +1,9 @@
 """Checkpoints: one safetensors file each, with everything that isn't a tensor as JSON in its header.
 
-A checkpoint is Lightning's dictionary (weights, optimiser, schedule, loops, callbacks) taken apart: tensors become named
-tensors of the file, the rest one JSON text with their places. Reading one runs no code. A file is written beside its
-place and renamed, and the one that stood there is kept as ``previous-...``, so a kill at any moment leaves a whole one.
+A checkpoint is Lightning's dictionary (weights, optimiser, schedule, loops, callbacks) taken apart: tensors become
+named tensors of the file, the rest one JSON text with their places. Reading one runs no code. A file is written beside
+its place and renamed, and the one that stood there is kept as ``previous-...``, so a kill at any moment leaves a whole
+one.
 """
 
 from __future__ import annotations

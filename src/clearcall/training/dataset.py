@@ -94,7 +94,12 @@ class EpochBatches(Sampler[list[EpochItem]]):
         self.size = min(size, items)
         self.seed = seed
         self.epoch = 0
-        self.start = 0
+        self._resumed = (0, 0)
+
+    @property
+    def sampler(self) -> EpochBatches:
+        """Itself: here Lightning looks for the ``set_epoch`` of what makes batches."""
+        return self
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this before each one."""
@@ -103,11 +108,21 @@ class EpochBatches(Sampler[list[EpochItem]]):
     def __len__(self) -> int:
         return self.items // self.size
 
+    def resume(self, epoch: int, start: int) -> None:
+        """Leave out the first ``start`` batches of an epoch, which is the next."""
+        self.epoch = epoch
+        self._resumed = (epoch, start)
+
+    @property
+    def start(self) -> int:
+        """How many batches of this epoch are left out."""
+        epoch, start = self._resumed
+        return start if epoch == self.epoch else 0
+
     def __iter__(self) -> Iterator[list[EpochItem]]:
-        start, self.start = self.start, 0
         share = _share(self.size)
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.items)
-        batches = [order[number * self.size :][: self.size][share] for number in range(start, len(self))]
+        batches = [order[number * self.size :][: self.size][share] for number in range(self.start, len(self))]
         return iter([[(self.epoch, int(item)) for item in batch] for batch in batches])
 
 
@@ -149,7 +164,7 @@ class ResumableLoader(DataLoader[Squares]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` says."""
-        self.batches.epoch, self.batches.start = state["epoch"], state["start"]
+        self.batches.resume(state["epoch"], state["start"])
 
 
 def _joined(items: list[Squares]) -> Squares:

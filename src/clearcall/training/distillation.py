@@ -25,7 +25,7 @@ from clearcall.errors import RecipeError
 from clearcall.training.losses import FeatureDistillationLoss, OutputDistillationLoss, PerceptualLoss, WeightedLosses
 from clearcall.training.recipe import FROM_TEACHER, Recipe
 from clearcall.training.student import Student
-from clearcall.training.teachers import Teacher
+from clearcall.training.teachers.teacher import Teacher
 from clearcall.training.views import other_views
 
 
@@ -74,7 +74,7 @@ class Distillation(nn.Module):
         pairs = self.recipe.distillation.features
         ours = [own for own, _ in pairs]
         student.check_points(ours)
-        channels = {name: student.config.width for name in ours}
+        channels = dict.fromkeys(ours, student.config.width)
         return FeatureDistillationLoss(pairs, channels, self._teacher.feature_channels([other for _, other in pairs]))
 
     @property
@@ -144,4 +144,19 @@ class Distillation(nn.Module):
 def _built_terms(recipe: Recipe, weights: Mapping[str, float]) -> dict[str, nn.Module]:
     if not weights["perceptual"]:
         return {}
-    return {"perceptual": PerceptualLoss(recipe.perceptual.layers, recipe.perceptual.weights)}
+    config = recipe.perceptual
+    return {"perceptual": _OnShare(PerceptualLoss(config.layers, config.weights), config.share)}
+
+
+class _OnShare(nn.Module):
+    """A loss on the first squares of a batch only; which these are is chance already."""
+
+    def __init__(self, loss: nn.Module, share: float) -> None:
+        super().__init__()
+        self.loss = loss
+        self.share = share
+
+    def forward(self, preds: Tensor, target: Tensor) -> Tensor:
+        count = max(1, round(self.share * len(preds)))
+        found: Tensor = self.loss(preds[:count], target[:count])
+        return found

@@ -16,7 +16,7 @@ from clearcall.errors import ClearcallError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
 from clearcall.frame import Frame, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
-from clearcall.training.checkpoint import load_student
+from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.graph import float_graph, int8_graph
 from clearcall.training.pairs import list_pictures
 from clearcall.training.recipe import Recipe
@@ -99,7 +99,7 @@ def activation_peaks(student: Student, frames: Sequence[Frame]) -> list[float]:
     kept: list[list[torch.Tensor]] = [[] for _ in student.layers[:-1]]
     with torch.no_grad():
         for frame in frames:
-            features = _tensor(frame)
+            features = student.seen(_tensor(frame))
             for layer, values in zip(student.layers[:-1], kept, strict=True):
                 features = functional.relu(layer(features))
                 values.append(features.flatten()[::7])
@@ -165,7 +165,7 @@ def _tensor(frame: Frame) -> torch.Tensor:
 
 
 def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, float]) -> Card:
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content = read_checkpoint(checkpoint)
     validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
     return Card(
         format_version=FORMAT_VERSION,
@@ -173,7 +173,7 @@ def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, 
         description=recipe.description,
         parameters=student.parameter_count,
         multiple_of=recipe.student.stride,
-        student={key: getattr(recipe.student, key) for key in ("stride", "width", "depth")},
+        student={key: getattr(recipe.student, key) for key in ("stride", "width", "depth", "margin", "channels")},
         graphs={},
         training={
             "recipe": f"recipes/{recipe.name}.toml",

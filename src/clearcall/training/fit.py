@@ -31,11 +31,12 @@ from clearcall.training.checkpoint import (
 from clearcall.training.dataset import training_loader
 from clearcall.training.distillation import Distillation
 from clearcall.training.module import RestorationModule
-from clearcall.training.pairs import check_no_overlap, list_pairs, list_pictures
+from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
-from clearcall.training.teachers import Teacher, build_teacher
+from clearcall.training.teachers.config import TeacherConfig
+from clearcall.training.teachers.teacher import Teacher, build_teacher, save_teacher
 from clearcall.training.validation import FixedPair, degraded_pairs, held_out, stored_pairs
 from clearcall.training.windows import DegradedWindows, PairedWindows, WindowSource
 
@@ -55,6 +56,11 @@ class RunPaths:
     def curve(self) -> Path:
         """One row per epoch."""
         return self.folder / "curve.csv"
+
+    @property
+    def teacher(self) -> Path:
+        """The weights of a teacher, in half precision, as a student's recipe names them."""
+        return self.folder / "teacher.safetensors"
 
     @property
     def panels(self) -> Path:
@@ -132,14 +138,27 @@ def train(
     module = RestorationModule(recipe, network, distillation, total_steps=len(loader) * config.epochs)
     trainer = _trainer(recipe, paths, pairs, options)
     is_finished = _fit(trainer, module, loader, pairs, last)
+    if recipe.trains == "teacher" and processes.is_first():
+        _write_teacher(paths)
     best = paths.checkpoints / BEST
     return RunOutcome(best if best.exists() else paths.checkpoints / LAST, trainer.global_step, is_finished)
+
+
+def _write_teacher(paths: RunPaths) -> None:
+    """Put the best weights so far into a file that a student's recipe can name."""
+    best = paths.checkpoints / BEST
+    if best.exists():
+        content = read_checkpoint(best)
+        recipe = checkpoint_recipe(content, best)
+        teacher = build_teacher(recipe.teacher or TeacherConfig())
+        load_weights(teacher, content, best)
+        save_teacher(teacher, paths.teacher, extra={"recipe": recipe.model_dump_json()})
 
 
 def _fit(
     trainer: pl.Trainer, module: RestorationModule, loader: object, pairs: list[FixedPair], last: Path | None
 ) -> bool:
-    watched = DataLoader(pairs, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]  # a list is a dataset
+    watched: DataLoader[FixedPair] = DataLoader(pairs, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]  # a list
     with _plain_interrupt():
         try:
             trainer.fit(module, loader, watched, ckpt_path=str(last) if last else None, weights_only=True)
@@ -228,8 +247,7 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
 
 
 def _open_pairs(recipe: Recipe, data: Path) -> tuple[WindowSource, list[FixedPair]]:
-    pairs, watched = list_pairs(data / "train"), list_pairs(data / "val")
-    check_no_overlap([pair.sharp for pair in pairs], [pair.sharp for pair in watched])
+    pairs, watched = split_pairs(data, recipe.data.held_out, recipe.data.blur)
     return PairedWindows(pairs, recipe.data.variants), stored_pairs(watched)
 
 

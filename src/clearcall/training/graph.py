@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from clearcall.training.student import COLOURS, Student
+from clearcall.training.student import COLOURS, LUMA, Student
 
 OPSET = 19
 IR_VERSION = 9
@@ -64,12 +64,19 @@ class _Layer:
 
 
 def _layers(student: Student) -> list[_Layer]:
-    """Weights of the collapsed student; the last layer's outputs in depth-column-row order, as RGB frames lie."""
+    """Weights of the collapsed student; the last layer's outputs in depth-column-row order, as RGB frames lie.
+
+    A student of luma gets RGB as all others do: its first convolution weighs the colours, and its one correction
+    is added to each of them.
+    """
     layers = []
     for index, layer in enumerate(student.collapsed().layers):
         weight, bias = (layer.get_parameter(name).detach().cpu().numpy() for name in ("weight", "bias"))
         layers.append(_Layer(weight, bias, student.config.stride if index == 0 else 1))
-    order = np.arange(layers[-1].bias.size).reshape(COLOURS, -1).T.ravel()
+    if student.config.colour == "luma":
+        colours = layers[0].weight * np.array(LUMA, np.float32).reshape(1, COLOURS, 1, 1)
+        layers[0] = _Layer(colours, layers[0].bias, layers[0].stride)
+    order = np.arange(layers[-1].bias.size).reshape(student.config.channels, -1).T.ravel()
     layers[-1] = _Layer(layers[-1].weight[order], layers[-1].bias[order], layers[-1].stride)
     return layers
 
@@ -77,7 +84,8 @@ def _layers(student: Student) -> list[_Layer]:
 def _convolution(graph: _Graph, index: int, layer: _Layer, features: str, weight: str) -> str:
     kernel = layer.weight.shape[-1]
     bias = graph.constant(f"bias{index}", layer.bias, np.float32)
-    attributes = {"kernel_shape": [kernel] * 2, "strides": [layer.stride] * 2, "pads": [1] * 4}
+    margin = (kernel - layer.stride) // 2
+    attributes = {"kernel_shape": [kernel] * 2, "strides": [layer.stride] * 2, "pads": [margin] * 4}
     return graph.add("Conv", [features, weight, bias], f"conv{index}", **attributes)
 
 

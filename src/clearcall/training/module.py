@@ -1,4 +1,4 @@
-"""The Lightning module: a network (a student, or a teacher in training), its losses, its optimiser, SSIM on fixed pairs."""
+"""The Lightning module: a network (student, or teacher in training), its losses, its optimiser, SSIM on fixed pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clearcall.training.dataset import Squares
 from clearcall.training.distillation import Distillation
 from clearcall.training.recipe import Recipe, TrainingConfig
 from clearcall.training.student import Student
-from clearcall.training.teachers import Teacher
+from clearcall.training.teachers.teacher import Teacher
 from clearcall.training.validation import FixedPair
 
 

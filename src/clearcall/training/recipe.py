@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from clearcall.data import Blur
 from clearcall.errors import RecipeError
 from clearcall.training.student import StudentConfig
 from clearcall.training.teachers.config import TeacherConfig
@@ -28,6 +29,7 @@ class DataConfig(_Section):
 
     Attributes:
         source: ``degraded``: sharp pictures degraded on the fly; ``paired``: blur and sharp on disk (GoPro layout).
+        blur: Which of GoPro's two blurred pictures pairs on disk take: ``blur``, as papers do, or ``blur_gamma``.
         degradation: ``random`` (the training mix of ``clearcall.degrade.sampling``) or the name of a profile.
         window: Side, in pixels, of the part of a sharp picture that is degraded as one piece.
         variants: Different degraded windows per sharp picture; an epoch shows each of them once.
@@ -35,13 +37,15 @@ class DataConfig(_Section):
         crops_per_window: Squares taken from each window (or pair) per epoch.
         fit: How a pair on disk becomes a square: ``crop`` at random places, or ``resize`` of the whole picture.
         detail: Share of squares chosen where detail is (the better of two random places).
-        held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given.
+        held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given; of pairs on
+            disk whole sequences are set apart, and so many pairs of them watched.
         seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
         cache: Folder for degraded windows, made once and read again in later epochs (empty: make them each time).
         workers: Processes that make pairs beside the training.
     """
 
     source: Literal["degraded", "paired"] = "degraded"
+    blur: Blur = "blur"
     degradation: str = "random"
     window: int = Field(default=384, ge=16, le=2048)
     variants: int = Field(default=8, ge=1)
@@ -89,10 +93,12 @@ class PerceptualConfig(_Section):
     Attributes:
         layers: Weight of each VGG-19 layer, up to ``relu5_4``.
         weights: ``torchvision`` (downloaded by it), or a file with at least the layers up to the deepest one named.
+        share: Share of each batch's squares that it looks at: VGG-19 costs many times what a student does.
     """
 
     layers: dict[str, PositiveFloat] = {"relu1_2": 1.0, "relu2_2": 1.0, "relu3_4": 1.0}
     weights: str = "torchvision"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class DistillationConfig(_Section):
@@ -241,7 +247,12 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
 
 
 def with_changes(
-    recipe: Recipe, *, epochs: int | None = None, seed: int | None = None, teacher: Path | None = None
+    recipe: Recipe,
+    *,
+    epochs: int | None = None,
+    seed: int | None = None,
+    teacher: Path | None = None,
+    vgg: Path | None = None,
 ) -> Recipe:
     """A recipe with some values replaced; None keeps what it says.
 
@@ -253,6 +264,8 @@ def with_changes(
     changes: dict[str, Any] = {"training": recipe.training.model_copy(update=training)}
     if teacher is not None:
         changes["teacher"] = (recipe.teacher or TeacherConfig()).model_copy(update={"weights": str(teacher)})
+    if vgg is not None:
+        changes["perceptual"] = recipe.perceptual.model_copy(update={"weights": str(vgg)})
     return recipe.model_copy(update=changes)
 
 

@@ -1,4 +1,4 @@
-"""A teacher's outputs on disk: computed once for each window, and again whenever anything that they depend on changes."""
+"""A teacher's outputs on disk: computed once for each window, and again when anything they depend on changes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SUFFIX = ".taught"
 class TaughtWindows:
     """Windows with a third picture: what the teacher makes of the degraded one.
 
-    A file is named by the SHA-256 of the teacher's fingerprint and the degraded pixels, so a change of the teacher, of a
-    picture, of the link or of the window is never answered by an old file; and it begins with the SHA-256 of what it
-    holds, so a damaged one is made again.
+    A file is named by the SHA-256 of the teacher's fingerprint and the degraded pixels, so a change of the teacher, of
+    a picture, of the link or of the window is never answered by an old file; and it begins with the SHA-256 of what
+    it holds, so a damaged one is made again.
 
     Attributes:
         source: The windows.
@@ -96,7 +96,7 @@ def _read(path: Path) -> Frame | None:
     """The frame in a file, or None where there is none, or a damaged one."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:

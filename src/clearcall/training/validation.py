@@ -35,7 +35,7 @@ def _middle(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The middle of a frame, at most SIDE on a side, in sizes that every stride divides."""
     height, width = (min(length, SIDE) // SIDES_MULTIPLE_OF * SIDES_MULTIPLE_OF for length in frame.shape[:2])
     top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
-    return np.ascontiguousarray(frame[top : top + height, left : left + width])
+    return frame[top : top + height, left : left + width].copy()
 
 
 def degraded_pairs(pictures: Iterable[Path], profiles: Sequence[str], seed: int) -> list[FixedPair]:
@@ -50,8 +50,13 @@ def degraded_pairs(pictures: Iterable[Path], profiles: Sequence[str], seed: int)
 
 def stored_pairs(pairs: Iterable[Pair]) -> list[FixedPair]:
     """The middle of each pair on disk."""
-    windows = [(pair.sharp.stem, read_pair(pair)) for pair in pairs]
-    return [_fixed_pair(name, "blur", _middle(window[0]), _middle(window[1])) for name, window in windows]
+    windows = ((pair, read_pair(pair)) for pair in pairs)
+    return [_fixed_pair(_label(pair), "blur", _middle(window[0]), _middle(window[1])) for pair, window in windows]
+
+
+def _label(pair: Pair) -> str:
+    """The pair's name on one line: the stem alone is the same in every sequence of the official layout."""
+    return pair.name.rpartition(".")[0].replace("/", "_")
 
 
 def held_out(pictures: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:

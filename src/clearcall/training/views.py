@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from clearcall.training.recipe import View
+
 SMALLEST, LARGEST = 1.2, 2.0
 STRONGEST_NOISE = 6 / 255
 
 
-def other_views(degraded: Tensor, kinds: Mapping[str, float], seed: int) -> Tensor:
+def other_views(degraded: Tensor, kinds: Mapping[View, float], seed: int) -> Tensor:
     """Zoom, shrink, degrade again or add noise to a batch; one kind for the whole batch, drawn by weight.
 
     Args:
@@ -58,7 +60,9 @@ def _shrunk(squares: Tensor, chance: torch.Generator) -> Tensor:
     """The whole made smaller, mirrored at its edges to the old size."""
     height, width = squares.shape[2:]
     factor = _factor(chance)
-    small = _resized(squares, round(height / factor), round(width / factor))
+    # Mirroring can add less than there is.
+    rows, columns = (max(round(length / factor), length // 2 + 1) for length in (height, width))
+    small = _resized(squares, rows, columns)
     below, right = height - small.shape[2], width - small.shape[3]
     return functional.pad(small, (0, right, 0, below), mode="reflect")
 
@@ -76,7 +80,7 @@ def _noisy(squares: Tensor, chance: torch.Generator) -> Tensor:
     return squares + strength * noise
 
 
-_KINDS: Mapping[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+_KINDS: Mapping[View, Callable[[Tensor, torch.Generator], Tensor]] = {
     "zoomed": _zoomed,
     "shrunk": _shrunk,
     "degraded": _degraded,

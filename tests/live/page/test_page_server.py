@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from canvas import best_match, shown
 from playwright.sync_api import Page, expect
+from test_page_camera import SLOW_CLOCK
+from webrtc_peer import Served, served
 
 from clearcall.bundle import bundled_models
 from clearcall.evaluation.metrics import ssim
 from clearcall.frame import Frame
 from conftest import Open
-from test_page_camera import SLOW_CLOCK
-from webrtc_peer import Served, served
 
 TRIES = 600
 

@@ -21,7 +21,6 @@ class Family:
         source: Where the authors publish code and checkpoints.
         points: From a network to its documented feature points: name to module path.
         published: Sizes of the authors' checkpoint for restoration; an option of the recipe replaces one.
-        is_global: Some operation looks at the whole frame, so that tiles change the result a little everywhere.
     """
 
     identifier: str
@@ -31,7 +30,6 @@ class Family:
     source: str
     points: Callable[[Any], dict[str, str]]
     published: Mapping[str, Any] = field(default_factory=dict)
-    is_global: bool = True
 
 
 def _nafnet_points(network: Any) -> dict[str, str]:
@@ -98,7 +96,7 @@ FAMILIES: Mapping[str, Family] = {
         identifier="Restormer",
         package="spandrel_extra_arches",
         extra=NONCOMMERCIAL_EXTRA,
-        licence="Academic Public License: no commercial use",
+        licence="Academic Public License (non-commercial)",
         source="github.com/swz30/Restormer",
         points=_restormer_points,
     ),
@@ -110,20 +108,19 @@ FAMILIES: Mapping[str, Family] = {
         source="github.com/JingyunLiang/SwinIR",
         points=_swinir_points,
         published={
-            "img_size": 128,
+            "img_size": 64,
             "embed_dim": 180,
             "depths": [6] * 6,
             "num_heads": [6] * 6,
             "window_size": 8,
             "mlp_ratio": 2.0,
         },
-        is_global=False,
     ),
     "mprnet": Family(
         identifier="MPRNet",
         package="spandrel_extra_arches",
         extra=NONCOMMERCIAL_EXTRA,
-        licence="Academic Public License: no commercial use",
+        licence="Academic Public License (non-commercial)",
         source="github.com/swz30/MPRNet",
         points=_mprnet_points,
         published={"n_feat": 96, "scale_unetfeats": 48, "scale_orsnetfeats": 32},

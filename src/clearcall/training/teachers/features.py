@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from clearcall.errors import RecipeError
 
-_NEAREST = 5
+_NEAREST = 3
 _SHRINKAGES = (1, 2, 3, 4, 8, 16)
 """How many times smaller than the frame a grid of tokens may be, each way."""
 
@@ -38,8 +38,9 @@ def find_modules(network: nn.Module, documented: Mapping[str, str], points: Sequ
 
 
 def _unknown(point: str, documented: Mapping[str, str], modules: Mapping[str, nn.Module]) -> str:
-    names = get_close_matches(point, [*documented, *filter(None, modules)], n=_NEAREST, cutoff=0.0)
-    nearest = ", ".join(dict.fromkeys(names))
+    names = get_close_matches(point, documented, n=_NEAREST, cutoff=0.6)
+    paths = get_close_matches(point, list(filter(None, modules)), n=_NEAREST, cutoff=0.0)
+    nearest = ", ".join(dict.fromkeys([*names, *paths]))
     return f"{point!r} is not a feature point; the nearest are {nearest} (documented: {', '.join(documented)})."
 
 
@@ -65,15 +66,14 @@ def recorded(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, list[object
             handle.remove()
 
 
-def as_map(point: str, calls: Sequence[object], height: int, width: int) -> Tensor:
+def as_map(point: str, calls: Sequence[object], given: tuple[int, int, int]) -> Tensor:
     """Make one feature map (N, C, h, w) of what a module gave.
 
     Args:
         point: The feature point, for errors.
         calls: What the module gave in each of its calls: maps (N, C, h, w), or tokens (N, h * w, C). A module called
             twice saw the upper and the lower half of the frame, one called four times its quarters (MPRNet).
-        height: Height of what the network was given.
-        width: Width of it.
+        given: Number, height and width of the frames that the network was given.
 
     Raises:
         RecipeError: The module wasn't run, or gives no feature map.
@@ -82,7 +82,7 @@ def as_map(point: str, calls: Sequence[object], height: int, width: int) -> Tens
         raise RecipeError(f"The feature point {point!r} isn't run by itself; name one of its parts, as {point}.0.")
     if not all(isinstance(call, Tensor) and call.ndim in (3, 4) for call in calls):
         raise RecipeError(f"The feature point {point!r} gives no feature map but {_kind(calls[0])}; name another one.")
-    maps = [_grid(point, call, height, width) for call in calls if isinstance(call, Tensor)]
+    maps = [_grid(point, call, *given) for call in calls if isinstance(call, Tensor)]
     return _joined(point, maps)
 
 
@@ -90,11 +90,11 @@ def _kind(output: object) -> str:
     return f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
 
 
-def _grid(point: str, feature: Tensor, height: int, width: int) -> Tensor:
-    if feature.ndim == 4:
+def _grid(point: str, feature: Tensor, frames: int, height: int, width: int) -> Tensor:
+    if feature.ndim == 4 and feature.shape[0] == frames:
         return feature
-    count, tokens, channels = feature.shape
-    for by in _SHRINKAGES:
+    count, tokens, channels = (feature if feature.ndim == 3 else feature.flatten(2)).shape
+    for by in _SHRINKAGES if count == frames else ():
         if height % by == 0 and width % by == 0 and tokens == (height // by) * (width // by):
             return feature.transpose(1, 2).reshape(count, channels, height // by, width // by)
     raise RecipeError(f"The feature point {point!r} gives {_kind(feature)}, which is no grid; name another one.")

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from clearcall.errors import InputError, MissingExtraError, RecipeError, require
@@ -73,9 +74,13 @@ def new_network(config: TeacherConfig) -> Network:
         module = network_class(**options)
         # Read back at once, so that what is built now can also be loaded later.
         network = _describe(_architecture(family).load(module.state_dict()))
+        if config.options:
+            _try(network)
     except _FAILURES as error:
         raise RecipeError(f"teacher.options don't fit {config.architecture}: {_reason(error)}.") from error
-    return _checked_scale(network, config.scale, "teacher.options")
+    if config.scale not in (1, network.scale):
+        raise RecipeError(f"teacher.options upscale by {network.scale}, and teacher.scale says {config.scale}.")
+    return network
 
 
 def network_from_weights(config: TeacherConfig, tensors: Mapping[str, Tensor], origin: str) -> Network:
@@ -107,7 +112,9 @@ def network_from_weights(config: TeacherConfig, tensors: Mapping[str, Tensor], o
     except _FAILURES as error:
         raise InputError(f"{origin} doesn't hold the weights of {expected.name}: {_reason(error)}.") from error
     _check_purpose(descriptor, origin)
-    return _checked_scale(_describe(descriptor), config.scale, origin)
+    if config.scale not in (1, descriptor.scale):
+        raise InputError(f"{origin} upscales by {descriptor.scale}, and teacher.scale says {config.scale}.")
+    return _describe(descriptor)
 
 
 def _import(family: Family) -> Any:
@@ -192,6 +199,13 @@ def _describe(descriptor: Any) -> Network:
     return Network(name, module, call, descriptor.scale, stride, multiple, needs.minimum)
 
 
+def _try(network: Network) -> None:
+    """Run the network once: some sizes only fail then."""
+    side = network.shortest // (network.scale * network.stride)
+    with torch.no_grad():
+        network.call(network.module.eval(), torch.zeros(1, COLOURS * network.stride**2, side, side))
+
+
 def _check_purpose(descriptor: Any, origin: str) -> None:
     name, purpose = descriptor.architecture.name, descriptor.purpose
     if purpose not in ("Restoration", "SR"):
@@ -207,12 +221,6 @@ def _check_purpose(descriptor: Any, origin: str) -> None:
         )
     if descriptor.size_requirements.square:
         raise InputError(f"{origin} holds {name} for square frames only; expected a network for frames of any shape.")
-
-
-def _checked_scale(network: Network, expected: int, origin: str) -> Network:
-    if expected not in (1, network.scale):
-        raise InputError(f"{origin}: the network upscales by {network.scale}, and teacher.scale says {expected}.")
-    return network
 
 
 def _reason(error: Exception) -> str:

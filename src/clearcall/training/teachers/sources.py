@@ -63,8 +63,8 @@ def cached_path(address: str) -> Path:
     """Where a downloaded file is kept: ``XDG_CACHE_HOME/clearcall/teachers``, apart from others of the same name.
 
     Example:
-        >>> cached_path("https://example.org/models/naf.pth").name
-        '5434e45ea2d6-naf.pth'
+        >>> cached_path("https://example.org/naf.pth").name
+        '0401beb561ea-naf.pth'
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearcall" / "teachers"
     name = re.sub(r"[^\w.-]", "_", unquote(urlsplit(address).path.rpartition("/")[2])) or "weights"

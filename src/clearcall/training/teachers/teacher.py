@@ -109,8 +109,8 @@ class Teacher(nn.Module):
         modules = find_modules(self.network, self.feature_points, points)
         with recorded(modules) as calls:
             restored = self(frames)
-        height, width = self._given_size(*frames.shape[-2:])
-        return TeacherOutput(restored, {point: as_map(point, calls[point], height, width) for point in points})
+        given = (frames.shape[0], *self._given_size(*frames.shape[-2:]))
+        return TeacherOutput(restored, {point: as_map(point, calls[point], given) for point in points})
 
     def feature_channels(self, points: Sequence[str]) -> dict[str, int]:
         """Channels of feature maps, found by restoring a tiny frame.
@@ -186,7 +186,18 @@ def build_teacher(config: TeacherConfig, *, trainable: bool = False) -> Teacher:
         network = network_from_weights(config, read_weights(path).tensors, str(path))
     else:
         network = new_network(config)
+        if trainable:
+            _start_as_identity(network)
     return Teacher(network, _as_found(config, network), trainable=trainable)
+
+
+def _start_as_identity(network: Network) -> None:
+    """Where the input is added to the last convolution's output, begin with the input itself."""
+    last = getattr(network.module, "ending", None) if network.architecture == "NAFNet" else None
+    if isinstance(last, nn.Conv2d):
+        nn.init.zeros_(last.weight)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
 
 
 def save_teacher(teacher: Teacher, path: Path, *, half: bool = True, extra: Mapping[str, str] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""How long frames take on this computer, beside FFmpeg's filters and what the hardware could do at best."""

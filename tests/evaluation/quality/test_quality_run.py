@@ -1,0 +1,137 @@
+"""A whole run: what is measured, what is remembered, what can't be measured."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tiny_run import COFFEE, LINKS, MODEL, Ran, sharper
+
+from clearcall.degrade import Profile, degrade_picture
+from clearcall.degrade.scale import resize
+from clearcall.errors import ClearcallError, InputError, OutputError
+from clearcall.evaluation.filters import cas, unsharp
+from clearcall.evaluation.metrics import psnr, ssim
+from clearcall.evaluation.multiscale import structure
+from clearcall.evaluation.quality.journal import NAME
+from clearcall.evaluation.quality.measure import Record, Setup
+from clearcall.evaluation.quality.methods import GRID, Candidate
+from clearcall.evaluation.quality.run import run
+from clearcall.evaluation.quality.sources import Source, find_sources
+from clearcall.evaluation.vmaf import VmafMeter, find_ffmpeg
+
+
+def record_of(ran: Ran, name: str, profile: str) -> Record:
+    return next(r for r in ran.outcome.findings.records if (r.name, r.profile) == (name, profile))
+
+
+def test_every_source_behind_every_link_has_every_method(ran: Ran) -> None:
+    found = [(r.profile, r.name) for r in ran.outcome.findings.records]
+    names = ["people_001.png", "people_002.mp4", "things_001.png"]
+    assert found == [(link.name, name) for link in LINKS for name in names]
+    methods = ["input", "bicubic", "lanczos", "unsharp", "cas", "<model>"]
+    assert all(list(r.scores) == methods for r in ran.outcome.findings.records)
+    assert [failure.name for failure in ran.outcome.findings.failures] == ["broken_001.png"]
+
+
+def test_scores_are_those_of_the_metrics(ran: Ran) -> None:
+    record, link = record_of(ran, "things_001.png", "bicubic-x2"), LINKS[0]
+    shown, received = degrade_picture(COFFEE, link), degrade_picture(COFFEE, link, as_sent=True)
+    outputs = {
+        "input": shown,
+        "bicubic": resize(received, 200, 180, "bicubic"),
+        "lanczos": resize(received, 200, 180, "lanczos"),
+        "unsharp": unsharp(record.strengths["unsharp"])(shown),
+        "cas": cas(record.strengths["cas"])(shown),
+        "<model>": sharper()(shown),
+    }
+    for name, output in outputs.items():
+        score, of_structure = record.scores[name], structure(output, COFFEE)
+        assert score.ssim == pytest.approx(ssim(output, COFFEE), abs=1e-9)
+        assert (score.ms_ssim, score.ms_ssim_y) == (of_structure.ms_ssim, of_structure.ms_ssim_y)
+        assert score.psnr == psnr(output, COFFEE)
+        assert (score.lpips, score.flicker) == (None, None)
+        with VmafMeter(find_ffmpeg() or "") as meter:
+            meter.write(output, COFFEE)
+            assert (score.vmaf, score.vmaf_neg) == meter.scores()[0]
+    assert (record.width, record.height, record.frames, record.kbps) == (200, 180, 1, 0)
+
+
+def test_bicubic_is_the_input_where_the_link_shows_it_so(ran: Ran) -> None:
+    assert (
+        record_of(ran, "things_001.png", "half").scores["bicubic"]
+        == record_of(ran, "things_001.png", "half").scores["input"]
+    )
+
+
+def test_a_clip_has_flicker_and_every_frame_counts(ran: Ran) -> None:
+    record = record_of(ran, "people_002.mp4", "half")
+    assert record.frames == 3
+    assert record.kbps > 0
+    assert all(score.flicker and score.vmaf for score in record.scores.values())
+    assert record_of(ran, "people_002.mp4", "clean").scores["input"].flicker == 0
+
+
+def test_filters_have_the_strength_that_is_best_for_the_link(ran: Ran, tmp_path: Path) -> None:
+    sources = [source for source in find_sources(ran.folder) if source.name == "things_001.png"]
+    strengths = run(sources, LINKS, Setup(), tmp_path / NAME).strengths
+    shown = degrade_picture(COFFEE, LINKS[0])
+    of_unsharp = {strength: ssim(unsharp(strength)(shown), COFFEE) for strength in GRID["unsharp"]}
+    assert strengths["bicubic-x2"]["unsharp"] == max(of_unsharp, key=of_unsharp.__getitem__)
+    assert strengths["clean"] == {"unsharp": min(GRID["unsharp"]), "cas": min(GRID["cas"])}
+
+
+def never():
+    raise AssertionError("measured again")
+
+
+def test_what_is_measured_is_not_measured_again(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearcall.evaluation.quality.measure.Meter.tune", lambda *_: never())
+    monkeypatch.setattr("clearcall.evaluation.quality.measure.Meter.measure", lambda *_: never())
+    sources = [source for source in find_sources(ran.folder) if source.name != "broken_001.png"]
+    with pytest.raises(OutputError, match="other files"):  # the broken one belongs to the run
+        run(sources, LINKS, ran.outcome.setup, ran.results / NAME)
+    with pytest.raises(AssertionError, match="measured again"):  # it alone is tried again
+        run(find_sources(ran.folder), LINKS, ran.outcome.setup, ran.results / NAME)
+
+
+def test_processes_find_the_same(ran: Ran, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    found = run(
+        find_sources(ran.folder),
+        LINKS[1:2],
+        ran.outcome.setup,
+        tmp_path / NAME,
+        workers=2,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found.records == tuple(record for record in ran.outcome.findings.records if record.profile == "half")
+    assert found.failures == ran.outcome.findings.failures
+    assert seen == [(done, 4) for done in range(4)]
+
+
+def end_this_process():
+    """A model whose process dies as if memory had run out."""
+
+    def end(frame):
+        os.kill(os.getpid(), signal.SIGKILL)
+        return frame
+
+    return end
+
+
+def test_a_process_that_is_killed_is_one_sentence(ran: Ran, tmp_path: Path) -> None:
+    source = [Source("things_001.png", "things", ran.folder / "things_001.png")]
+    setup = Setup((Candidate("m", end_this_process, ""),))
+    with pytest.raises(ClearcallError, match="to go on, with fewer --workers"):
+        run(source, [Profile(name="clean")], setup, tmp_path / NAME, workers=2)
+    assert not multiprocessing.active_children()
+
+
+def test_nothing_to_measure_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"Not one of 1 files could be measured; .*a\.png"):
+        run(find_sources(tmp_path), LINKS, Setup((MODEL,)), tmp_path / NAME)
