@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.export import sharpen
 from clearcall.training.fit import RunOptions, train
 from clearcall.training.recipe import read_recipe, with_changes
+from clearcall.training.teachers.config import TeacherConfig
+from clearcall.training.teachers.teacher import build_teacher
 
 RECIPES = ("scratch-l1", "scratch-l1-ssim", "reference-kd", "best-kd")
 PROFILES = ("bicubic-x2", "h264-half-crf28")
@@ -47,24 +51,34 @@ def train_all(options: argparse.Namespace) -> None:
                 (run / "seconds").write_text(f"{time.perf_counter() - started:.0f}\n")
 
 
-def measure(work: tuple[Case, list[Path]]) -> list[tuple[float, float]]:
-    """SSIM and PSNR of the input, then of every student, on one pair."""
-    case, checkpoints = work
+@cache
+def method(path: Path, is_teacher: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """What a student or a teacher makes of a frame; loaded once per process."""
     torch.set_num_threads(1)
+    if is_teacher:
+        return build_teacher(TeacherConfig(weights=str(path))).restore
+    student, _ = load_student(path)
+    return partial(sharpen, student)
+
+
+def measure(work: tuple[Case, list[tuple[Path, bool]]]) -> list[tuple[float, float]]:
+    """SSIM and PSNR of the input, then of every network, on one pair."""
+    case, networks = work
     degraded, sharp = case.load()
     height, width = (length // 4 * 4 for length in sharp.shape[:2])
     degraded, sharp = degraded[:height, :width], sharp[:height, :width]
-    outputs = [degraded, *(sharpen(load_student(path)[0], degraded) for path in checkpoints)]
+    outputs = [degraded, *(method(*network)(np.ascontiguousarray(degraded)) for network in networks)]
     return [(ssim(output, sharp), psnr(output, sharp)) for output in outputs]
 
 
 def measure_all(options: argparse.Namespace) -> tuple[np.ndarray, list[str]]:
-    """Scores by pair, by student (the input first), SSIM and PSNR; and the profile of each pair."""
+    """Scores by pair, by network (input, teacher, students), SSIM and PSNR; and the profile of each pair."""
     cases = find_cases(options.val, options.profile)
-    checkpoints = [checkpoint(options.runs / f"{name}-{seed}") for name in options.recipe for seed in options.seeds]
+    runs = [options.runs / f"{name}-{seed}" for name in options.recipe for seed in options.seeds]
+    networks = [(options.teacher, True), *((checkpoint(run), False) for run in runs)]
     found = []
     with ProcessPoolExecutor(options.workers) as pool, progress("measuring", "pairs") as report:
-        for scores in pool.map(measure, [(case, checkpoints) for case in cases]):
+        for scores in pool.map(measure, [(case, networks) for case in cases]):
             found.append(scores)
             report(len(found), len(cases))
     return np.array(found), [case.profile for case in cases]
@@ -74,8 +88,9 @@ def summarise(options: argparse.Namespace, scores: np.ndarray, profiles: list[st
     rows = []
     for profile in dict.fromkeys(profiles):
         means = scores[[found == profile for found in profiles]].mean(axis=0)
-        rows.append({"profile": profile, "recipe": "input", "ssim": means[0, 0], "psnr": means[0, 1]})
-        seeds = means[1:].reshape(len(options.recipe), len(options.seeds), 2)
+        for name, (mean_ssim, mean_psnr) in zip(("input", "teacher"), means, strict=False):
+            rows.append({"profile": profile, "recipe": name, "ssim": mean_ssim, "psnr": mean_psnr})
+        seeds = means[2:].reshape(len(options.recipe), len(options.seeds), 2)
         for name, values in zip(options.recipe, seeds, strict=True):
             (mean_ssim, mean_psnr), (spread_ssim, spread_psnr) = values.mean(axis=0), values.std(axis=0, ddof=1)
             content = read_checkpoint(checkpoint(options.runs / f"{name}-{options.seeds[0]}"))
@@ -90,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train", type=Path)
     parser.add_argument("val", type=Path)
-    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--vgg", type=Path, help="VGG-19's weights, instead of torchvision's")
     parser.add_argument("--recipe", nargs="+", default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -106,7 +121,7 @@ def main() -> None:
         spread = [f" ± {row[f'{kind}_spread']:.{digits}f}" if f"{kind}_spread" in row else ""
                   for kind, digits in (("ssim", 4), ("psnr", 2))]  # fmt: skip
         print(f"| {row['profile']} | {row['recipe']} | {row.get('steps', '')} | {row.get('seconds', ''):.0f} "
-              if "steps" in row else f"| {row['profile']} | input | | ",
+              if "steps" in row else f"| {row['profile']} | {row['recipe']} | | ",
               f"| {row['ssim']:.4f}{spread[0]} | {row['psnr']:.2f}{spread[1]} |", sep="")  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps({"seeds": options.seeds, "rows": rows}, indent=1) + "\n")
