@@ -38,6 +38,7 @@ export class Refused extends ClearcallError {
 const GATHERING_MS = 2_000;
 const CONNECTING_MS = 15_000;
 const SILENCE_MS = 4_000;
+const RELEASE_MS = 2_000;
 
 /**
  * A call with a clearcall server: a track goes there, and its sharpened picture comes back.
@@ -66,7 +67,10 @@ export class RemoteSharpener extends EventTarget {
     super();
     this.#peer.addTransceiver(track, { direction: "sendrecv" });
     this.#control.onmessage = ({ data }: MessageEvent<string>) => this.#hear(data);
-    this.#control.onclose = () => this.#lose("The server has ended the call.");
+    this.#control.onclose = () => {
+      this.#place = null; // it is gone there
+      this.#lose("The server has ended the call.");
+    };
     this.#peer.onconnectionstatechange = () => {
       if (this.#peer.connectionState === "failed") this.#lose("The connection to the server was lost.");
     };
@@ -103,10 +107,16 @@ export class RemoteSharpener extends EventTarget {
   close(): void {
     this.#open = false;
     clearInterval(this.#watch);
-    this.#peer.close();
-    const request = { method: "DELETE", headers: this.#headers(), keepalive: true };
-    if (this.#place) void fetch(this.#place, request).catch(() => undefined);
+    void this.#release().finally(() => this.#peer.close());
+  }
+
+  /** Let the server go first: to one that has seen the peer leave, the session is unknown. */
+  async #release(): Promise<void> {
+    const place = this.#place;
     this.#place = null;
+    if (!place) return;
+    const signal = AbortSignal.timeout(RELEASE_MS);
+    await fetch(place, { method: "DELETE", headers: this.#headers(), keepalive: true, signal }).catch(() => undefined);
   }
 
   async #connect(): Promise<void> {
