@@ -208,7 +208,7 @@ class LiveStream(Generic[T]):
         """Use another model or strength from the next frame on.
 
         Args:
-            model: As in the constructor; it is loaded in the stream's thread.
+            model: As in the constructor; until it is loaded, the original goes on.
             strength: As in the constructor.
 
         Raises:
