@@ -126,6 +126,7 @@ def test_the_next_smaller_model_takes_over_before_the_original(open_page: Open) 
     page.select_option("#model", "small")
     expect(page.locator("#news")).to_have_text("Sharpening with small.")
     page.click("#camera")
+    expect(page.locator("#problem")).to_contain_text("the original picture takes over")
     expect(page.locator("#right-label")).to_have_text("Original")
     heard = [line for line in page.evaluate("heard") if "keep up" in line]
     assert re.search("can't keep up with small; lighter takes over for now", heard[0])

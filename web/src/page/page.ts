@@ -44,7 +44,7 @@ async function main(): Promise<void> {
 
 function state(): string {
   if (!source) return "idle";
-  const model = server ? (server.isSharpening ? server.stats?.running : null) : sharpener?.running.model;
+  const model = server ? server.running : sharpener?.running.model;
   if (!model || view.strength.value === "0") return "original";
   return model === view.model.value ? "sharpening" : `sharpening with ${model}`;
 }
@@ -234,6 +234,7 @@ function wire(): void {
     });
   }
   for (const control of [view.inBrowser, view.onServer, view.token]) on(control, "change", chooseWay);
+  view.form.addEventListener("submit", (event) => event.preventDefault()); // Enter in the token's field
   on(view.savePicture, "click", () => savePicture(view.compare.sharp, source?.name ?? ""));
   on(view.saveClip, "click", toggleRecording);
   wireDrop();

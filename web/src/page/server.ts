@@ -9,6 +9,8 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 8_000;
 const SILENCE_MS = 1_000;
 const SMOOTHING = 0.1;
+/** What the server says it runs while frames go back as they came. */
+const PASS_THROUGH = "pass-through";
 
 /** What a `ServerWay` tells. */
 export interface Listener {
@@ -41,9 +43,10 @@ export class ServerWay {
     this.#stop = onVideoFrames(this.#video, new Meter(), async (picture) => this.#receive(picture));
   }
 
-  /** Whether sharpened pictures come back. */
-  get isSharpening(): boolean {
-    return performance.now() - this.#returned < SILENCE_MS && this.stats?.running !== "pass-through";
+  /** The model that sharpens what comes back; null while the original goes on, or nothing is known yet. */
+  get running(): string | null {
+    const running = this.stats?.running ?? PASS_THROUGH;
+    return performance.now() - this.#returned < SILENCE_MS && running !== PASS_THROUGH ? running : null;
   }
 
   /** What the server has told last. */
@@ -118,7 +121,7 @@ export class ServerWay {
     const match = this.#sent.match(picture);
     if (match) {
       if (match.distinct) this.delay += (this.delay ? SMOOTHING : 1) * (now - match.at - this.delay);
-      this.listener.show(match.picture, this.stats?.running === "pass-through" ? null : picture);
+      this.listener.show(match.picture, this.running === null ? null : picture);
     }
     picture.close();
   }

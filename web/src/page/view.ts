@@ -19,6 +19,7 @@ export const view = {
   strengthText: get<HTMLOutputElement>("strength-text"),
   inBrowser: get<HTMLInputElement>("in-browser"),
   onServer: get<HTMLInputElement>("on-server"),
+  form: get<HTMLFormElement>("controls"),
   token: get<HTMLInputElement>("token"),
   fallback: get<HTMLInputElement>("fallback"),
   link: get<HTMLSelectElement>("link"),
