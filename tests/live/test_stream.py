@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ class FakeModel:
     entered: threading.Event = field(default_factory=threading.Event)
     strengths: list[float] = field(default_factory=list)
     fails: bool = False
+    compiling: threading.Event | None = None
+    prepared: set[tuple[int, int, bool]] | None = None
+
+    def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+        return self.prepared is None or (width, height, strength != 1) in self.prepared
+
+    def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+        if self.is_ready(width, height, strength):
+            return
+        assert self.compiling is None or self.compiling.wait(PATIENCE)
+        if self.prepared is not None:
+            self.prepared.add((width, height, strength != 1))
 
     def sharpen(self, frame: Frame, strength: float = 1.0) -> Frame:
         self.entered.set()
@@ -70,6 +83,7 @@ class Call:
             lambda item, sharp: self.delivered.put((item, sharp)),
             **{**settings, **options},  # type: ignore[arg-type]
         )
+        self.stream.prepare(6, 4)
 
     def send(self, value: int = 0, size: tuple[int, int] = (4, 6)) -> Frame | None:
         self.sent += 1 / 30
@@ -79,6 +93,10 @@ class Call:
         while self.stream.stats().frames_out < self.stream.stats().frames_in:
             threading.Event().wait(0)  # the frame is delivered a moment before it is counted
         return sharp
+
+    def settle(self) -> None:
+        """Wait until whatever is being loaded or compiled in the background is ready."""
+        self.stream._shelf.close()
 
 
 Start = Callable[..., Call]
@@ -140,8 +158,9 @@ def test_overload_goes_down_the_ladder_and_comes_back_after_quiet(start: Start, 
     seen = []
     for _ in range(60):
         call.send()
+        call.settle()
         seen.append(call.stream.stats().running)
-    assert list(dict.fromkeys(seen)) == ["a", "b", PASS_THROUGH]
+    assert [name for name, _ in groupby(seen)] == ["a", PASS_THROUGH, "b", PASS_THROUGH], "b is loaded when needed"
     assert call.send(7) is None
     heavy.seconds = light.seconds = 0.001
     for _ in range(30 * 30):
@@ -160,9 +179,90 @@ def test_model_in_time_stays(start: Start, clock: Clock) -> None:
     assert call.messages == []
 
 
-def test_slow_first_frame_of_a_size_is_not_held_against_the_model(start: Start, clock: Clock) -> None:
-    call = start({"a": FakeModel(clock, 0.5)}, clock)
+def test_lighter_models_are_loaded_only_when_they_are_needed(start: Start, clock: Clock) -> None:
+    models = {"a": FakeModel(clock, 0.2), "b": FakeModel(clock, 0.01), "c": FakeModel(clock)}
+    loaded: list[str] = []
+
+    def load(name: str) -> FakeModel:
+        loaded.append(name)
+        return models[name]
+
+    call = start(models, clock, load_model=load)
+    call.send()
+    assert loaded == ["a"]
+    for _ in range(60):
+        call.send()
+        call.settle()
+    assert loaded == ["a", "b"]
+    assert call.stream.stats().running == "b"
+
+
+def test_while_a_model_compiles_for_a_new_size_the_original_goes_on(start: Start, clock: Clock) -> None:
+    model = FakeModel(clock, compiling=threading.Event(), prepared={(6, 4, False)})
+    call = start({"a": model}, clock)
+    assert call.send() is not None
+    for value in range(20):
+        assert call.send(value, size=(8, 10)) is None
+        assert call.stream.stats().running == PASS_THROUGH
+    assert call.send() is not None, "the size before is still at hand"
+    model.compiling.set()
+    call.settle()
+    sharp = call.send(3, size=(8, 10))
+    assert sharp is not None
+    assert (sharp.shape, sharp[0, 0, 0]) == ((8, 10, 3), 252)
+    assert (call.messages, call.stream.stats().frames_dropped) == ([], 0)
+
+
+def test_while_a_model_compiles_for_a_strength_the_one_before_stays(start: Start, clock: Clock) -> None:
+    model = FakeModel(clock, compiling=threading.Event(), prepared={(6, 4, False)})
+    call = start({"a": model}, clock)
+    call.send()
+    call.stream.change(strength=0.5)
+    assert call.send() is not None
+    model.compiling.set()
+    call.settle()
+    call.send()
+    assert model.strengths == [1.0, 1.0, 0.5]
+
+
+def test_real_model_compiles_in_the_background_and_the_stream_goes_on() -> None:
+    """The real model, whose compiling is held up: frames of two sizes go on all the while."""
+    model = clearcall.load("small", threads=1)
+    held, begun = threading.Event(), threading.Event()
+    compile_model = model._engine._compile  # type: ignore[attr-defined]
+
+    def hold(*size: object) -> object:
+        begun.set()
+        assert held.wait(PATIENCE)
+        return compile_model(*size)
+
+    delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+    with LiveStream[Frame](
+        lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, load_model=lambda _: model
+    ) as stream:
+
+        def send(frame: Frame) -> Frame | None:
+            stream.submit(frame)
+            return delivered.get(timeout=PATIENCE)
+
+        small, large = np.full((32, 48, 3), 90, np.uint8), np.full((64, 96, 3), 90, np.uint8)
+        stream.prepare(48, 32)
+        assert send(small) is not None
+        model._engine._compile = hold  # type: ignore[attr-defined]
+        assert send(large) is None
+        assert begun.wait(PATIENCE)
+        assert send(large) is None
+        assert send(small) is not None
+        held.set()
+        stream._shelf.close()
+        assert send(large) is not None
+
+
+def test_frames_that_a_model_is_late_for_count_from_its_first(start: Start, clock: Clock) -> None:
+    call = start({"a": FakeModel(clock, 0.012, prepared=set())}, clock)
     for width in range(2, 32):
+        call.send(size=(2, width))
+        call.settle()
         assert call.send(size=(2, width)) is not None
     assert call.messages == []
 
@@ -183,6 +283,8 @@ def test_model_and_strength_change_at_any_time(start: Start, clock: Clock) -> No
     call.stream.change(strength=0.5)
     call.send()
     call.stream.change(model="b")
+    assert call.send() is None, "b is being loaded"
+    call.settle()
     call.send()
     assert (first.strengths, second.strengths) == ([1.0, 0.5], [0.5])
     call.stream.change(strength=0)
@@ -196,6 +298,8 @@ def test_model_and_strength_change_at_any_time(start: Start, clock: Clock) -> No
 def test_failing_model_is_left_out_with_a_message_and_the_call_goes_on(start: Start, clock: Clock) -> None:
     call = start({"a": FakeModel(clock, fails=True), "b": FakeModel(clock)}, clock)
     assert call.send() is None
+    assert call.send() is None, "b is being loaded"
+    call.settle()
     assert call.send() is not None
     assert call.messages == ["The model a failed, b goes on: RuntimeError: the network is on fire"]
 
@@ -206,6 +310,7 @@ def test_model_that_cannot_be_loaded_leaves_the_original(start: Start, clock: Cl
 
     call = start({"a": FakeModel(clock)}, clock, load_model=refuse)
     assert call.send() is None
+    call.settle()
     assert call.send() is None
     assert call.messages == ["The model a failed, the original picture goes on: There is no model a."]
 
@@ -216,8 +321,10 @@ def test_unknown_model_says_so_with_the_real_loader() -> None:
     with LiveStream[Frame](
         lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, model="smal", on_message=messages.append
     ) as stream:
-        stream.submit(np.zeros((4, 4, 3), np.uint8))
-        assert delivered.get(timeout=PATIENCE) is None
+        for _ in range(2):
+            stream.submit(np.zeros((4, 4, 3), np.uint8))
+            assert delivered.get(timeout=PATIENCE) is None
+            stream._shelf.close()
     assert "the nearest is small" in messages[0]
 
 
@@ -258,6 +365,7 @@ def test_real_model_gives_what_sharpen_gives() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     with LiveStream[Frame](lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, strength=0.7) as stream:
+        stream.prepare(70, 50)
         stream.submit(frame)
         sharp = delivered.get(timeout=PATIENCE)
     assert sharp is not None

@@ -224,6 +224,10 @@ class Peer:
         await self.until(answers, "an answer on the data channel")
         return answers()[0]
 
+    def latest_stats(self) -> dict[str, Any]:
+        """The server's latest figures; empty before the first."""
+        return next((message for message in reversed(self.messages) if message["type"] == "stats"), {})
+
     async def hang_up(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -116,10 +116,20 @@ def test_a_file_goes_through_sharpened_to_its_last_frame(tmp_path: Path):
 
 
 def test_other_sizes_in_the_middle_are_followed():
-    frames = [noise(1), noise(2, 33, 21)]
-    sink = Sink()
-    LiveSession(lambda: Source(frames)).run(sink)
-    assert (sink.frames[-1] == SHARP.sharpen(frames[-1])).all()
+    sizes = [noise(1), noise(2, 33, 21)]
+    expected = SHARP.sharpen(sizes[1])
+
+    class Turned(Still):
+        def frames(self) -> Iterator[np.ndarray]:
+            yield sizes[0]
+            yield from super().frames()
+
+    def show(sink: Sink) -> None:
+        if np.array_equal(sink.frames[-1], expected):
+            raise SinkClosed("seen")
+
+    sink = Sink(show)
+    assert LiveSession(lambda: Turned(sizes[1])).run(sink, seconds=WAIT).ended == "seen"
 
 
 def test_strength_zero_is_the_original():
@@ -247,6 +257,12 @@ def test_silence_is_told_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_model_that_fails_leaves_the_original_and_a_message(monkeypatch: pytest.MonkeyPatch):
     class Failing:
+        def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+            return True
+
+        def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+            raise AssertionError("it is ready")
+
         def sharpen(self, frame: np.ndarray, strength: float = 1.0) -> np.ndarray:
             raise RuntimeError("out of order")
 

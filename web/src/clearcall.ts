@@ -10,9 +10,10 @@
 import { modelNames } from "./models";
 
 export { ClearcallError } from "./errors";
+export { Refused, RemoteSharpener, type RemoteOptions, type RemoteStats } from "./remote";
 export { Sharpener, type SharpenOptions } from "./sharpener";
 export { sharpen, type SharpTrack, type Stats } from "./track";
-export type { Result } from "./protocol";
+export type { Result, Running } from "./protocol";
 
 /** Names of the models that the server offers. */
 export function models(base: string | URL = "models/"): Promise<string[]> {

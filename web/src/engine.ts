@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 import { messageOf, ClearcallError } from "./errors";
-import { readCard, readGraph, type Card, type Precision } from "./models";
+import { readGraph, type Card, type Precision } from "./models";
 import { blendRgb, packRgb, roundUp } from "./pixels";
 import type { Backend } from "./protocol";
 
@@ -22,12 +22,11 @@ export class Engine {
   ) {}
 
   /**
-   * Load a model.
+   * Load the model of a card.
    *
    * @param models Address of the models, `runtime` that of ONNX Runtime's WebAssembly; both end with a slash.
    */
-  static async load(model: string, models: string, runtime: string, backend: Backend): Promise<Engine> {
-    const card = await readCard(models, model);
+  static async load(card: Card, models: string, runtime: string, backend: Backend): Promise<Engine> {
     const graph = await readGraph(models, card, PRECISIONS[backend]);
     const ort = await loadRuntime(backend, runtime);
     const threads = ort.env.wasm.numThreads ?? 1;
@@ -36,7 +35,7 @@ export class Engine {
       const session = await ort.InferenceSession.create(graph, settings);
       return new Engine(backend, threads, card, ort, session);
     } catch (error) {
-      throw new ClearcallError(`The model ${model} can't be started (${messageOf(error)}).`);
+      throw new ClearcallError(`The model ${card.name} can't be started (${messageOf(error)}).`);
     }
   }
 

@@ -7,6 +7,7 @@ export interface Card {
   description: string;
   parameters: number;
   multiple_of: number;
+  student: { stride?: number };
   graphs: Partial<Record<Precision, { file: string; sha256: string }>>;
 }
 
@@ -19,6 +20,20 @@ export async function modelNames(base: string): Promise<string[]> {
   const answer = await get(new URL("index.json", base), "The list of models");
   const { models } = (await answer.json()) as { models: { name: string }[] };
   return models.map(({ name }) => name);
+}
+
+/** Multiplications a pixel: every weight is used once at each position of the strided grid. */
+export function costOf(card: Pick<Card, "parameters" | "student">): number {
+  return card.parameters / (card.student.stride ?? 1) ** 2;
+}
+
+/** The models of an overload ladder: the one asked for, then those on offer that cost less, dearest first. */
+export async function ladderOf(base: string, wanted: Card): Promise<string[]> {
+  const names = (await modelNames(base).catch(() => [])).filter((name) => name !== wanted.name);
+  const found = await Promise.allSettled(names.map((name) => readCard(base, name)));
+  const cards = found.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const lighter = cards.filter((card) => costOf(card) < costOf(wanted));
+  return [wanted, ...lighter.sort((a, b) => costOf(b) - costOf(a))].map(({ name }) => name);
 }
 
 /** The card of one model. */

@@ -7,7 +7,7 @@ export type Backend = "webgpu" | "wasm";
 export interface Settings {
   /** 0 leaves frames as they are, 1 is the model's output, up to 2 exaggerates it. */
   strength: number;
-  /** Frames pass through when sharpening can't give this many a second; 0 always sharpens. */
+  /** A lighter model, at last the original, takes over when this many frames a second can't be sharpened; 0: never. */
   minRate: number;
 }
 
@@ -38,9 +38,17 @@ export interface Streams {
   interval: number;
 }
 
+/** What becomes of frames. */
+export interface Running {
+  /** The model that sharpens; null while frames pass through. */
+  model: string | null;
+  /** What has happened, in a sentence for a person. */
+  message: string;
+}
+
 /** What the worker says on its own. */
 export type Notice =
-  | { notice: "passing"; passing: boolean; message: string }
+  | { notice: "running"; running: Running }
   | { notice: "figures"; figures: import("./figures").Figures };
 
 export type Call = { [Name in keyof Calls]: { id: number; name: Name; argument: Parameters<Calls[Name]>[0] } }[keyof Calls];

@@ -1,5 +1,5 @@
 import { ClearcallError } from "./errors";
-import type { Answer, Backend, Call, Calls, Notice, Result, Settings, Streams } from "./protocol";
+import type { Answer, Backend, Call, Calls, Notice, Result, Running, Settings, Streams } from "./protocol";
 import { checkSupport } from "./support";
 
 /** How to sharpen; all have a default. */
@@ -8,7 +8,7 @@ export interface SharpenOptions {
   model?: string;
   /** 0 leaves frames as they are, 1 (default) is the model's output, up to 2 exaggerates it. */
   strength?: number;
-  /** Frames pass through when fewer than this many a second can be sharpened; 12 by default, 0 always sharpens. */
+  /** A lighter model, at last the original, takes over when fewer a second can be sharpened; default 12, 0: never. */
   minRate?: number;
   /** Address of the models; `models/` beside this module by default. */
   models?: string | URL;
@@ -20,10 +20,16 @@ export interface SharpenOptions {
 
 const STRONGEST = 2;
 
-/** A model in a worker of its own; `Sharpener.load` makes one. */
+/**
+ * A model in a worker of its own; `Sharpener.load` makes one.
+ *
+ * It fires `running` (`CustomEvent<Running>`) when another model, or the original picture, takes over.
+ */
 export class Sharpener extends EventTarget {
   readonly backend: Backend = "wasm";
   readonly threads: number = 1;
+  /** What becomes of frames now. */
+  running: Running = { model: null, message: "" };
   #worker: Worker;
   #settings: Settings = { strength: 1, minRate: 12 };
   #waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
@@ -104,7 +110,9 @@ export class Sharpener extends EventTarget {
 
   #hear(message: Answer | Notice): void {
     if ("notice" in message) {
-      this.dispatchEvent(new CustomEvent(message.notice, { detail: message }));
+      if (message.notice === "running") this.running = message.running;
+      const detail = message.notice === "running" ? message.running : message.figures;
+      this.dispatchEvent(new CustomEvent(message.notice, { detail }));
       return;
     }
     const waiting = this.#waiting.get(message.id);
@@ -120,6 +128,7 @@ export class Sharpener extends EventTarget {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
     this.dispatchEvent(new Event("failed"));
-    this.dispatchEvent(new CustomEvent("passing", { detail: { notice: "passing", passing: true, message: error.message } }));
+    this.running = { model: null, message: error.message };
+    this.dispatchEvent(new CustomEvent("running", { detail: this.running }));
   }
 }

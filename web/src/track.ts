@@ -1,13 +1,15 @@
 import { messageOf } from "./errors";
 import { Meter, type Figures } from "./figures";
-import type { Notice } from "./protocol";
+import type { Running } from "./protocol";
 import { Sharpener, type SharpenOptions } from "./sharpener";
 
 /** What `sharp.stats()` gives. */
 export interface Stats extends Figures {
+  /** The model that sharpens: a lighter one than was asked for under load, null while frames pass through. */
+  model: string | null;
   /** Whether frames pass through unsharpened for now. */
   passing: boolean;
-  /** Why they do, or did last; empty if they never did. */
+  /** What has happened last, in a sentence; empty if nothing has. */
   message: string;
   backend: "webgpu" | "wasm" | "none";
   threads: number;
@@ -16,8 +18,8 @@ export interface Stats extends Figures {
 /**
  * A sharpened video track: a real `MediaStreamTrack`, for a `<video>`, a peer connection or a recorder.
  *
- * It fires `passthrough` and `resume` (`CustomEvent<{message: string}>`) when sharpening gives way to the original
- * picture, and when it is back.
+ * It fires `passthrough` and `resume` (`CustomEvent<Running>`) when sharpening gives way to the original picture, and
+ * when it is back; `modelchange` when a lighter or the better model takes over.
  */
 export type SharpTrack = MediaStreamTrack & {
   stats(): Stats;
@@ -35,10 +37,13 @@ interface TrackProcessors {
   MediaStreamTrackProcessor: new (init: { track: MediaStreamTrack; maxBufferSize: number }) => {
     readable: ReadableStream<VideoFrame>;
   };
-  MediaStreamTrackGenerator: new (init: { kind: "video" }) => MediaStreamTrack & {
-    writable: WritableStream<VideoFrame>;
-  };
+  MediaStreamTrackGenerator: TrackGenerator;
 }
+
+/** Chromium's way to make a track of video frames. */
+export type TrackGenerator = new (init: { kind: "video" }) => MediaStreamTrack & {
+  writable: WritableStream<VideoFrame>;
+};
 
 /**
  * Sharpen a video track.
@@ -69,25 +74,25 @@ export async function sharpen(track: MediaStreamTrack, options: SharpenOptions =
 /** Give a track its methods and events. */
 function dress(output: Output, sharpener: Sharpener | null, failure: string): SharpTrack {
   const { track } = output;
-  const state = { passing: failure !== "", message: failure };
+  let state: Running = sharpener?.running ?? { model: null, message: failure };
   const stop = track.stop.bind(track);
-  const fire = () =>
-    track.dispatchEvent(new CustomEvent(state.passing ? "passthrough" : "resume", { detail: { message: state.message } }));
-  sharpener?.addEventListener("passing", (event) => {
-    const { passing, message } = (event as CustomEvent<Notice & { notice: "passing" }>).detail;
+  const fire = (type: string) => track.dispatchEvent(new CustomEvent(type, { detail: state }));
+  sharpener?.addEventListener("running", (event) => {
+    const before = state;
     if (track.readyState === "ended") return;
-    Object.assign(state, { passing, message });
-    fire();
+    state = (event as CustomEvent<Running>).detail;
+    fire(state.model === null ? "passthrough" : before.model === null ? "resume" : "modelchange");
   });
   track.addEventListener("ended", () => {
     output.close();
     sharpener?.close();
   });
-  if (failure) setTimeout(fire);
+  if (failure) setTimeout(fire, 0, "passthrough");
   return define(track, {
     stats: (): Stats => ({
       ...output.figures(),
       ...state,
+      passing: state.model === null,
       backend: sharpener?.backend ?? ("none" as const),
       threads: sharpener?.threads ?? 0,
     }),
@@ -124,7 +129,7 @@ async function throughStreams(track: MediaStreamTrack, sharpener: Sharpener): Pr
   const generator = new MediaStreamTrackGenerator({ kind: "video" });
   let figures = new Meter().read(0);
   sharpener.addEventListener("figures", (event) => {
-    figures = (event as CustomEvent<Notice & { notice: "figures" }>).detail.figures;
+    figures = (event as CustomEvent<Figures>).detail;
   });
   sharpener.addEventListener("failed", () => end(generator));
   const rate = track.getSettings().frameRate;

@@ -1,8 +1,10 @@
 /** The worker: everything that costs time happens here, never on the page's thread. */
 import { Engine, hasWebGpu } from "./engine";
+import { ladderOf, readCard } from "./models";
 import { messageOf } from "./errors";
 import { framesMissing, Meter } from "./figures";
 import { Ladder } from "./ladder";
+import { Shelf } from "./shelf";
 import type { Answer, Backend, Call, Calls, Loaded, Notice, Result, Settings, Streams } from "./protocol";
 
 const page = self as unknown as {
@@ -10,24 +12,28 @@ const page = self as unknown as {
   onmessage: ((event: MessageEvent<Call>) => void) | null;
 };
 
-let engine: Engine | null = null;
+let shelf: Shelf | null = null;
 let settings: Settings = { strength: 1, minRate: 0 };
-let ladder = new Ladder();
-let passing = false;
-let warmSize = "";
+let ladder = new Ladder(0);
+let running: string | null = null;
+let warm = "";
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
 
-/** One piece of work with the engine at a time. */
-let queue: Promise<unknown> = Promise.resolve();
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const turn = queue.then(work);
-  queue = turn.catch(() => undefined);
-  return turn;
+/** Does one piece of work at a time, in their order. */
+function makeQueue(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
+const inTurn = makeQueue();
+const loading = makeQueue();
 
 const calls: { [Name in keyof Calls]: (argument: never) => Promise<ReturnType<Calls[Name]>> } = {
-  load: (options: Parameters<Calls["load"]>[0]) => inTurn(() => load(options)),
+  load: (options: Parameters<Calls["load"]>[0]) => loading(() => load(options)),
   set: async (changed: Settings) => {
     settings = changed;
     if (!changed.minRate) startAgain();
@@ -36,11 +42,18 @@ const calls: { [Name in keyof Calls]: (argument: never) => Promise<ReturnType<Ca
   connect: async (streams: Streams) => void pump(streams),
 };
 
+/** Load a model; frames go on with the one before meanwhile. Lighter ones follow when they are needed. */
 async function load({ model, models, runtime, backend }: Parameters<Calls["load"]>[0]): Promise<Loaded> {
-  const loaded = await loadOn(backend, (chosen) => Engine.load(model, models, runtime, chosen));
-  await engine?.release();
-  engine = loaded;
-  startAgain();
+  const card = await readCard(models, model);
+  const engine = await loadOn(backend, (chosen) => Engine.load(card, models, runtime, chosen));
+  const loadLighter = async (name: string) => Engine.load(await readCard(models, name), models, runtime, engine.backend);
+  const loaded = new Shelf(await ladderOf(models, card), engine, loadLighter, leftOut);
+  const before = shelf;
+  await inTurn(async () => {
+    await before?.release();
+    shelf = loaded;
+    startAgain();
+  });
   return { backend: engine.backend, threads: engine.threads };
 }
 
@@ -51,7 +64,8 @@ async function loadOn(backend: Backend | "auto", start: (backend: Backend) => Pr
 
 /** Sharpen a frame; null while frames pass through. */
 async function sharpen(frame: ImageBitmap | VideoFrame, width: number, height: number): Promise<ImageData | null> {
-  if (!engine || ladder.passing || settings.strength === 0) {
+  const engine = settings.strength === 0 ? null : (shelf?.at(ladder.level) ?? null);
+  if (!engine) {
     observe(0);
     return null;
   }
@@ -59,28 +73,40 @@ async function sharpen(frame: ImageBitmap | VideoFrame, width: number, height: n
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   context.drawImage(frame, 0, 0, width, height);
   const image = context.getImageData(0, 0, width, height);
+  const { name } = engine.card;
   try {
     await engine.sharpen(image, settings.strength);
   } catch (error) {
-    engine = null;
-    tell(true, `Sharpening stopped, the original picture goes on: ${messageOf(error)}`);
+    shelf?.leaveOut(name);
+    leftOut(name, messageOf(error));
     return null;
   }
-  const size = `${width}x${height}`;
-  observe(size === warmSize ? performance.now() - start : 0);
-  warmSize = size;
+  const size = `${name} ${width}x${height}`;
+  observe(size === warm ? performance.now() - start : 0);
+  warm = size;
   return image;
 }
 
+/** What the ladder's level stands for. */
+function nameOf(level: number): string {
+  return shelf?.names[level] ?? "the original picture";
+}
+
 function observe(milliseconds: number): void {
-  const late = settings.minRate > 0 && milliseconds > 1_000 / settings.minRate;
-  if (!ladder.observe(late, performance.now())) return;
+  const lateness = (milliseconds * settings.minRate) / 1_000;
+  const before = ladder.level;
+  if (!ladder.observe(lateness > 1, performance.now(), Math.floor(lateness))) return;
   tell(
-    ladder.passing,
-    ladder.passing
-      ? "This computer can't keep up, so the original picture goes on for now."
-      : "There is time again: sharpening is back.",
+    ladder.level > before
+      ? `This computer can't keep up with ${nameOf(before)}; ${nameOf(ladder.level)} takes over for now.`
+      : `There is time again: ${nameOf(ladder.level)} is back.`,
   );
+}
+
+/** A model has failed, and is off the shelf. */
+function leftOut(name: string, reason: string): void {
+  ladder = new Ladder(shelf?.names.length ?? 0);
+  tell(`The model ${name} failed, ${nameOf(0)} goes on: ${reason}`);
 }
 
 async function sharpenBitmap(received: ImageBitmap): Promise<Result> {
@@ -103,8 +129,10 @@ async function pump({ readable, writable, interval }: Streams): Promise<void> {
       meter.drop(framesMissing(before, timestamp, interval));
       before = timestamp;
       const start = performance.now();
-      await writer.write(await inTurn(() => sharpenFrame(frame)));
-      meter.frame(performance.now(), ladder.passing ? 0 : performance.now() - start, displayWidth, displayHeight);
+      const sharp = await inTurn(() => sharpenFrame(frame));
+      await writer.write(sharp);
+      const milliseconds = sharp === frame ? 0 : performance.now() - start;
+      meter.frame(performance.now(), milliseconds, displayWidth, displayHeight);
       page.postMessage({ notice: "figures", figures: meter.read(performance.now()) });
       await nextTask();
     }
@@ -135,13 +163,13 @@ function nextTask(): Promise<void> {
 
 /** Forget that frames were late. */
 function startAgain(): void {
-  ladder = new Ladder();
-  if (passing) tell(false, "Sharpening is back.");
+  ladder = new Ladder(shelf?.names.length ?? 0);
+  if (running !== nameOf(0)) tell(running === null && !warm ? "" : `Sharpening with ${nameOf(0)}.`);
 }
 
-function tell(now: boolean, message: string): void {
-  passing = now;
-  page.postMessage({ notice: "passing", passing, message });
+function tell(message: string): void {
+  running = shelf?.names[ladder.level] ?? null;
+  page.postMessage({ notice: "running", running: { model: running, message } });
 }
 
 page.onmessage = async ({ data: { id, name, argument } }) => {

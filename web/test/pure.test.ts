@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { framesMissing, Meter } from "../src/figures.ts";
+import type { Engine } from "../src/engine.ts";
 import { Ladder } from "../src/ladder.ts";
-import { blendRgb, packRgb, roundUp } from "../src/pixels.ts";
+import { ladderOf, type Card } from "../src/models.ts";
+import { blendRgb, packRgb, rgbaToI420, roundUp } from "../src/pixels.ts";
+import { Shelf } from "../src/shelf.ts";
 import { hasSimd } from "../src/support.ts";
 import { sentSize } from "../src/page/link.ts";
 import { cameraProblem } from "../src/page/sources.ts";
+import { nearest } from "../src/page/match.ts";
 import { sharpName } from "../src/page/save.ts";
 
 test("sides grow to a multiple", () => {
@@ -41,31 +45,103 @@ test("what is packed and blended at 1 comes back", () => {
   assert.deepEqual(back, rgba);
 });
 
-test("ten late frames in a row give up; five quiet seconds later it tries again", () => {
-  const ladder = new Ladder();
+test("planes are BT.601, 16 to 235; chroma is the mean of four pixels", () => {
+  const colours = { white: [255, 255, 255], black: [0, 0, 0], red: [255, 0, 0], green: [0, 255, 0], blue: [0, 0, 255] };
+  const planes = (...pixels: number[][]) =>
+    [...rgbaToI420(Uint8ClampedArray.from(pixels.flatMap((rgb) => [...rgb, 255])), 2, 2)];
+  const flat = (rgb: number[]) => planes(rgb, rgb, rgb, rgb).slice(3);
+  assert.deepEqual(flat(colours.white), [235, 128, 128]);
+  assert.deepEqual(flat(colours.black), [16, 128, 128]);
+  assert.deepEqual(flat(colours.red), [82, 90, 240]);
+  assert.deepEqual(flat(colours.green), [145, 54, 34]);
+  assert.deepEqual(flat(colours.blue), [41, 240, 110]);
+  assert.deepEqual(planes(colours.red, colours.blue, colours.red, colours.blue), [82, 41, 82, 41, 165, 175]);
+});
+
+test("ten late frames in a row step down; five quiet seconds later it tries again", () => {
+  const ladder = new Ladder(1);
   const changes = Array.from({ length: 10 }, (_, i) => ladder.observe(true, i * 100));
   assert.deepEqual(changes, [...Array<boolean>(9).fill(false), true]);
   assert.equal(ladder.observe(false, 5_800), false);
   assert.equal(ladder.observe(false, 5_900), true);
-  assert.equal(ladder.passing, false);
+  assert.equal(ladder.level, 0);
+});
+
+test("with two models the lighter takes over first, then the original; never below", () => {
+  const ladder = new Ladder(2);
+  const levels = Array.from({ length: 60 }, (_, i) => (ladder.observe(true, i * 100), ladder.level));
+  assert.deepEqual([...new Set(levels)], [0, 1, 2]);
+  assert.equal(levels.indexOf(1), 9);
+  assert.equal(levels.indexOf(2), 19);
 });
 
 test("a relapse doubles the quiet spell", () => {
-  const ladder = new Ladder();
+  const ladder = new Ladder(1);
   let now = 0;
   const giveUp = () => {
-    while (!ladder.passing) ladder.observe(true, (now += 100));
+    while (ladder.level === 0) ladder.observe(true, (now += 100));
     const since = now;
-    while (ladder.passing) ladder.observe(false, (now += 100));
+    while (ladder.level > 0) ladder.observe(false, (now += 100));
     return now - since;
   };
   assert.deepEqual([giveUp(), giveUp(), giveUp()], [5_000, 10_000, 20_000]);
 });
 
-test("a late frame now and then is no reason to give up", () => {
-  const ladder = new Ladder();
+test("a late frame now and then is no reason to step down; a few very late ones are", () => {
+  const ladder = new Ladder(1);
   for (let i = 0; i < 1_000; i++) ladder.observe(i % 4 === 0, i * 33);
-  assert.equal(ladder.passing, false);
+  assert.equal(ladder.level, 0);
+  for (let i = 0; i < 4; i++) ladder.observe(true, 33_000 + i * 1_000, 20);
+  assert.equal(ladder.level, 1);
+});
+
+const card = (name: string, parameters: number, stride: number): Card => ({
+  ...{ format_version: 1, name, parameters, student: { stride } },
+  ...{ description: "", multiple_of: stride, graphs: {} },
+});
+
+test("the ladder is the model asked for and what costs less, dearest first", async (context) => {
+  const cards = [card("nano", 2_000, 4), card("large", 90_000, 2), card("small", 7_000, 2), card("base", 24_000, 2)];
+  context.mock.method(globalThis, "fetch", async (url: URL) => {
+    const name = url.pathname.split("/")[2];
+    if (name === "index.json") return Response.json({ models: [...cards, { name: "broken" }] });
+    const found = cards.find((one) => one.name === name);
+    return found ? Response.json(found) : new Response("", { status: 404 });
+  });
+  const base = "http://127.0.0.1/models/";
+  assert.deepEqual(await ladderOf(base, cards[3]!), ["base", "small", "nano"]);
+  assert.deepEqual(await ladderOf(base, cards[0]!), ["nano"]);
+  assert.deepEqual(await ladderOf("http://127.0.0.1/else/", card("own", 9, 1)), ["own"], "without a list");
+});
+
+test("lighter models are loaded when they are needed, and left out when they fail", async () => {
+  const made = (name: string) => ({ card: { name }, release: async () => undefined }) as unknown as Engine;
+  const asked: string[] = [];
+  const failures: string[] = [];
+  const load = async (name: string) => {
+    asked.push(name);
+    if (name === "broken") throw new Error("404");
+    return made(name);
+  };
+  const shelf = new Shelf(["best", "lighter", "broken"], made("best"), load, (name) => failures.push(name));
+  assert.equal(shelf.at(0)?.card.name, "best");
+  assert.deepEqual(asked, []);
+  assert.equal(shelf.at(1), null, "frames pass through while it is loaded");
+  assert.equal(shelf.at(1), null);
+  await new Promise(setImmediate);
+  assert.equal(shelf.at(1)?.card.name, "lighter");
+  assert.equal(shelf.at(2), null);
+  await new Promise(setImmediate);
+  assert.deepEqual([asked, failures, shelf.names], [["lighter", "broken"], ["broken"], ["best", "lighter"]]);
+  assert.equal(shelf.at(2), null);
+});
+
+test("a picture that came back is found among those that were sent", () => {
+  const thumbnails = [10, 60, 120, 200].map((level) => new Uint8Array(576).fill(level));
+  assert.deepEqual(nearest(new Uint8Array(576).fill(118), thumbnails), { index: 2, distinct: true });
+  const still = [1, 2, 3].map(() => new Uint8Array(576).fill(90));
+  assert.deepEqual(nearest(new Uint8Array(576).fill(95), still), { index: 0, distinct: false });
+  assert.equal(nearest(new Uint8Array(576), []).index, -1);
 });
 
 test("the meter tells rate, median time, and forgets what is old", () => {

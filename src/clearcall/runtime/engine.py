@@ -37,6 +37,10 @@ class Engine(Protocol):
         """The hardware in words."""
         ...
 
+    def is_ready(self, height: int, width: int, strength: float) -> bool:
+        """Whether frames of this size are sharpened at once, without compiling the graph first."""
+        ...
+
     def infer(self, frame: Frame, strength: float) -> Frame:
         """Sharpen a frame whose sides the model's ``multiple_of`` divides.
 
@@ -127,6 +131,10 @@ class OpenVINOEngine:
         """The CPU's name."""
         return str(self._core.get_property("CPU", "FULL_DEVICE_NAME"))
 
+    def is_ready(self, height: int, width: int, strength: float) -> bool:
+        """Whether the graph is compiled for this size; see ``Engine.is_ready``."""
+        return (height, width, strength != 1) in self._compiled
+
     def infer(self, frame: Frame, strength: float, out: Frame | None = None) -> Frame:
         """Sharpen one frame, into ``out`` if that is given; see ``Engine.infer``."""
         requests = self._requests(*frame.shape, blended=strength != 1)
@@ -140,13 +148,16 @@ class OpenVINOEngine:
     def _requests(self, height: int, width: int, channels: int, *, blended: bool) -> _Requests:
         key = (height, width, blended)
         with self._lock:
-            if key not in self._compiled:
-                with _BUILDING:
-                    self._compiled[key] = _Requests(self._compile([1, height, width, channels], blended))
-                if len(self._compiled) > SIZES_KEPT:
-                    self._compiled.popitem(last=False)
-            self._compiled.move_to_end(key)
-            return self._compiled[key]
+            if key in self._compiled:
+                self._compiled.move_to_end(key)
+                return self._compiled[key]
+        with _BUILDING:  # frames of other sizes are sharpened meanwhile
+            requests = self._compiled.get(key) or _Requests(self._compile([1, height, width, channels], blended))
+        with self._lock:
+            self._compiled[key] = requests
+            if len(self._compiled) > SIZES_KEPT:
+                self._compiled.popitem(last=False)
+        return requests
 
     def _compile(self, shape: list[int], blended: bool) -> ov.CompiledModel:
         key = (*self._checked, shape, blended, sorted(self._settings.items()), self.device)

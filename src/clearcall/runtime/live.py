@@ -8,17 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from clearcall.errors import ClearcallError, InputError
 from clearcall.frame import Frame
 from clearcall.runtime.camera import LiveSource
 from clearcall.runtime.sharpener import load
+from clearcall.runtime.shelf import SharpensLive
 from clearcall.runtime.sink import Sink, SinkClosed
 from clearcall.runtime.stream import LiveStats, LiveStream
-
-if TYPE_CHECKING:
-    from clearcall.runtime.video import SharpensFrames
 
 _TICK_SECONDS: Final = 0.02
 _STATUS_SECONDS: Final = 0.5
@@ -188,7 +186,7 @@ class LiveSession:
             load_model=self._load,
         )
 
-    def _load(self, name: str) -> SharpensFrames:
+    def _load(self, name: str) -> SharpensLive:
         return self._loaded if name == self._model else load(name)
 
     def _deliver(self, frame: Frame, sharp: Frame | None) -> None:
@@ -204,6 +202,8 @@ class LiveSession:
                 with self._open_source() as source:
                     self._source = source
                     for frame in source.frames():
+                        if not stream.stats().frames_in:
+                            stream.prepare(frame.shape[1], frame.shape[0])
                         stream.submit(frame)
                         if self._stopped.is_set():
                             return

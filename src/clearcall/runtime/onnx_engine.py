@@ -61,6 +61,10 @@ class ONNXRuntimeEngine:
         """The device's name and ONNX Runtime's version."""
         return self._device
 
+    def is_ready(self, height: int, width: int, strength: float) -> bool:
+        """Always: one session serves every size; see ``Engine.is_ready``."""
+        return True
+
     def infer(self, frame: Frame, strength: float) -> Frame:
         """Sharpen one frame; see ``Engine.infer``."""
         sharp: Frame = self._session.run(["sharp"], {"frame": frame[None]})[0][0]

@@ -97,6 +97,38 @@ class Sharpener:
             return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
         return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
 
+    def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+        """Whether frames of a size are sharpened at once; if not, the first has to wait until the model is compiled.
+
+        Args:
+            width: Of the frames, in pixels.
+            height: Of the frames, in pixels.
+            strength: As for ``sharpen``.
+
+        Example:
+            >>> sharpener = load("small")
+            >>> before = sharpener.is_ready(64, 36)
+            >>> sharpener.prepare(64, 36)
+            >>> before, sharpener.is_ready(64, 36)
+            (False, True)
+        """
+        multiple = self._bundle.card.multiple_of
+        rows, columns = (-(-side // multiple) * multiple for side in (height, width))
+        return strength == 0 or self._engine.is_ready(rows, columns, strength)
+
+    def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+        """Compile the model for frames of a size; frames of other sizes are sharpened meanwhile by other threads.
+
+        Args:
+            width: Of the frames, in pixels.
+            height: Of the frames, in pixels.
+            strength: As for ``sharpen``.
+
+        Raises:
+            InputError: A strength out of range.
+        """
+        self.sharpen(np.zeros((height, width, 3), np.uint8), strength)
+
     def sharpen_yuv(
         self,
         y: Plane,

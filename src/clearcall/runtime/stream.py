@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from clearcall.bundle import Card, bundled_models, read_bundle
 from clearcall.errors import ClearcallError
@@ -20,9 +21,7 @@ from clearcall.frame import Frame
 from clearcall.runtime.ladder import Ladder
 from clearcall.runtime.mailbox import Mailbox
 from clearcall.runtime.sharpener import check_strength, load
-
-if TYPE_CHECKING:
-    from clearcall.runtime.video import SharpensFrames
+from clearcall.runtime.shelf import SharpensLive, Shelf
 
 PASS_THROUGH = "pass-through"  # noqa: S105 - not a password
 """What ``LiveStats.running`` says while frames go on as they came."""
@@ -113,8 +112,8 @@ class LiveStream(Generic[T]):
     """Sharpens the frames of one call in a thread of its own; the newest frame wins.
 
     When frames are late time and again, the next lighter model takes over, and at the end of the ladder the original
-    picture; the better one comes back after a quiet spell. A model that fails is left out with a message, and the
-    call goes on.
+    picture; the better one comes back after a quiet spell. While a model is loaded, or compiled for a new frame size,
+    the original picture goes on. A model that fails is left out with a message, and the call goes on.
 
     Args:
         deliver: Called in the stream's thread with each submitted item and its sharpened pixels (uint8 HWC RGB), or
@@ -123,7 +122,7 @@ class LiveStream(Generic[T]):
         model: Name of a bundled model, or the folder of a bundle.
         strength: From 0 (original) over 1 (the model's output) to 2 (exaggerated).
         on_message: Called in the stream's thread with a sentence for a person when something changes.
-        load_model: Loads a model by name.
+        load_model: Loads a model by name; called in a thread of its own.
         rungs: Names the models of the ladder, best first, for the one that was asked for.
         clock: Seconds that only go forward.
 
@@ -134,7 +133,7 @@ class LiveStream(Generic[T]):
         >>> import queue
         >>> import numpy as np
         >>> delivered = queue.SimpleQueue()
-        >>> with LiveStream(lambda item, sharp: delivered.put(sharp), to_rgb=lambda item: item) as stream:
+        >>> with LiveStream(lambda item, sharp: delivered.put(item), to_rgb=lambda item: item) as stream:
         ...     stream.submit(np.full((32, 32, 3), 128, np.uint8))
         ...     delivered.get(timeout=20).shape
         (32, 32, 3)
@@ -148,7 +147,7 @@ class LiveStream(Generic[T]):
         model: str | Path = "small",
         strength: float = 1.0,
         on_message: Callable[[str], None] | None = None,
-        load_model: Callable[[str], SharpensFrames] = load,
+        load_model: Callable[[str], SharpensLive] = load,
         rungs: Callable[[str], list[str]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -156,7 +155,7 @@ class LiveStream(Generic[T]):
         self._deliver = deliver
         self._to_rgb = to_rgb
         self._on_message = on_message
-        self._load = load_model
+        self._shelf = Shelf(load_model)
         self._rungs_of = rungs or lighter_models
         self._clock = clock
         self._lock = threading.Lock()
@@ -168,13 +167,27 @@ class LiveStream(Generic[T]):
         self._climbed_for: str | None = None
         self._rungs: list[str] = []
         self._ladder = Ladder(0)
-        self._loaded: dict[str, SharpensFrames] = {}
-        self._warm: tuple[object, ...] = ()
+        self._applied = strength
         self._running, self._message = PASS_THROUGH, ""
         self._size: tuple[int, int] | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="clearcall-live", daemon=True)
         self._thread.start()
+
+    def prepare(self, width: int, height: int) -> None:
+        """Wait until the model is ready for frames of a size, so that the first frame is sharpened, too.
+
+        To be called before the first ``submit``. A model that fails is left out when a frame comes.
+
+        Args:
+            width: Of the frames to come, in pixels.
+            height: Of the frames to come, in pixels.
+        """
+        self._follow_model()
+        name = self._model_now()
+        if name is not None and self._strength:
+            with suppress(Exception):
+                self._shelf.find(name, (width, height), self._strength, wait=True)
 
     def submit(self, item: T) -> None:
         """Hand over a frame; never waits. An earlier one that is still waiting is dropped.
@@ -195,7 +208,7 @@ class LiveStream(Generic[T]):
         """Use another model or strength from the next frame on.
 
         Args:
-            model: As in the constructor; it is loaded in the stream's thread.
+            model: As in the constructor; until it is loaded, the original goes on.
             strength: As in the constructor.
 
         Raises:
@@ -238,6 +251,7 @@ class LiveStream(Generic[T]):
             self._tally.frames_dropped += self._mailbox.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_SECONDS)
+            self._shelf.close()
 
     def __enter__(self) -> Self:
         return self
@@ -260,7 +274,6 @@ class LiveStream(Generic[T]):
         laps = _Laps(self._clock, submitted)
         laps.mark("wait")
         self._follow_model()
-        warm = self._warm
         sharp, self._running = self._sharpen(item, laps)
         self._deliver(item, sharp)
         laps.mark("deliver")
@@ -268,8 +281,7 @@ class LiveStream(Generic[T]):
             self._tally.add(laps.seconds)
             self._tally.frames_sharpened += sharp is not None
             late_after = max(_LATE_FRAMES * self._interval, _MIN_LATE)
-        if self._warm == warm:  # the first frame of a size pays for compiling the model
-            self._climb((laps.now - submitted) / late_after, now=laps.now)
+        self._climb((laps.now - submitted) / late_after, now=laps.now)
 
     def _sharpen(self, item: T, laps: _Laps) -> tuple[Frame | None, str]:
         """Sharpen by the ladder's model, and name it; None when the original should go on."""
@@ -283,23 +295,26 @@ class LiveStream(Generic[T]):
             return None, PASS_THROUGH
         laps.mark("unpack")
         self._size = (rgb.shape[1], rgb.shape[0])
-        self._warm = (name, rgb.shape, strength != 1)
         try:
-            sharp = self._model(name).sharpen(rgb, strength)
+            sharp = self._apply(name, rgb, strength)
         except Exception as error:
             self._leave_out(name, error)
             return None, PASS_THROUGH
         laps.mark("sharpen")
-        return sharp, name
+        return sharp, PASS_THROUGH if sharp is None else name
+
+    def _apply(self, name: str, rgb: Frame, strength: float) -> Frame | None:
+        """Sharpen by a model; None while it isn't ready. While it isn't for a new strength, the one before stays."""
+        for applied in dict.fromkeys((strength, self._applied)):
+            model = self._shelf.find(name, (rgb.shape[1], rgb.shape[0]), applied)
+            if model is not None:
+                self._applied = applied
+                return model.sharpen(rgb, applied)
+        return None
 
     def _model_now(self) -> str | None:
         level = self._ladder.level
         return self._rungs[level] if level < len(self._rungs) else None
-
-    def _model(self, name: str) -> SharpensFrames:
-        if name not in self._loaded:
-            self._loaded[name] = self._load(name)
-        return self._loaded[name]
 
     def _follow_model(self) -> None:
         """Start a new ladder when another model was asked for."""
@@ -312,13 +327,13 @@ class LiveStream(Generic[T]):
         except ClearcallError as error:
             self._rungs = []
             self._say(f"The original picture goes on: {error}")
-        self._loaded = {name: model for name, model in self._loaded.items() if name in self._rungs}
+        self._shelf.keep(self._rungs)
         self._ladder = Ladder(len(self._rungs))
 
     def _leave_out(self, name: str, error: Exception) -> None:
         """Go on without a model that failed."""
         self._rungs = [rung for rung in self._rungs if rung != name]
-        self._loaded.pop(name, None)
+        self._shelf.keep(self._rungs)
         self._ladder = Ladder(len(self._rungs))
         instead = self._rungs[0] if self._rungs else "the original picture"
         self._say(f"The model {name} failed, {instead} goes on: {_reason(error)}")

@@ -62,7 +62,7 @@ def create_app(
             )
         )
     return Starlette(
-        routes=[*doors.routes(), *_model_routes(settings.models), _page(static)],
+        routes=[*doors.routes(), *_model_routes(settings), _page(static)],
         middleware=middleware,
         lifespan=doors.lifespan,
     )
@@ -166,9 +166,10 @@ def _refuse(refusal: Refusal) -> Response:
     return JSONResponse({"error": str(refusal)}, refusal.status, headers)
 
 
-def _model_routes(models: dict[str, str]) -> list[BaseRoute]:
-    """The bundles' cards and graphs, and nothing else of their folders."""
-    bundles = {name: read_bundle(Path(folder)) for name, folder in models.items()}
+def _model_routes(settings: SessionSettings) -> list[BaseRoute]:
+    """The bundles' cards and graphs, and nothing else of their folders; the model to start with comes first."""
+    names = sorted(settings.models, key=lambda name: name != settings.model)
+    bundles = {name: read_bundle(Path(settings.models[name])) for name in names}
     index = [
         {"name": name, "files": [CARD, *(graph.file for graph in bundle.card.graphs.values())]}
         for name, bundle in bundles.items()

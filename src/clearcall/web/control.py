@@ -91,19 +91,14 @@ def write_message(text: str, kind: str) -> str:
     return json.dumps({"type": kind, "message": text})
 
 
-def write_stats(stats: LiveStats, unsent: int) -> str:
-    """Statistics, as JSON of the type ``stats``.
-
-    Args:
-        stats: Of the session's stream.
-        unsent: Frames that were replaced before the encoder fetched them.
-    """
+def write_stats(stats: LiveStats) -> str:
+    """Statistics, as JSON of the type ``stats``."""
     return json.dumps(
         {
             "type": "stats",
             "frames_in": stats.frames_in,
             "frames_out": stats.frames_out,
-            "frames_dropped": stats.frames_dropped + unsent,
+            "frames_dropped": stats.frames_dropped,
             "frames_sharpened": stats.frames_sharpened,
             "stage_ms": {stage: round(value, 2) for stage, value in stats.stage_ms.items()},
             "latency_ms": round(stats.latency_ms, 2),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import av
@@ -120,8 +120,9 @@ class Session:
         return str(self._peer.localDescription.sdp)
 
     def stats(self) -> LiveStats:
-        """Counters and state of the session's stream."""
-        return self._stream.stats()
+        """Counters and state of the session's stream; what the encoder didn't fetch in time counts as dropped."""
+        stats, lost = self._stream.stats(), self._video.lost
+        return replace(stats, frames_out=stats.frames_out - lost, frames_dropped=stats.frames_dropped + lost)
 
     async def close(self, reason: str = "") -> None:
         """End the session; can be called more than once.
@@ -237,7 +238,7 @@ class Session:
         idle = self._settings.limits.idle_seconds
         while True:
             await asyncio.sleep(min(_TICK_SECONDS, idle / 2))
-            self._send(write_stats(self._stream.stats(), self._video.lost))
+            self._send(write_stats(self.stats()))
             if self._loop.time() - self._last_frame > idle:
                 _log.info("a session was ended: no frame for %g s", idle)
                 self._loop.create_task(self.close(f"No frame has come for {idle:g} s; the session has ended."))

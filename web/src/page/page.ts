@@ -2,12 +2,14 @@
 import { messageOf } from "../errors";
 import { Meter } from "../figures";
 import { modelNames } from "../models";
+import type { Running } from "../protocol";
 import { Sharpener } from "../sharpener";
 import { onVideoFrames } from "../track";
 import { hasCodecs, ThinLink } from "./link";
 import { ClipRecorder, savePicture } from "./save";
+import { ServerWay } from "./server";
 import { openCamera, openFile, type Source } from "./sources";
-import { chosenLink, say, showFigures, view } from "./view";
+import { askForToken, chosenLink, say, showFigures, showWhere, view } from "./view";
 
 const MIN_RATE = 12;
 const FIGURES_EVERY_MS = 500;
@@ -18,20 +20,19 @@ let link: ThinLink | null = null;
 let meter = new Meter();
 let stopFrames: () => void = () => undefined;
 let recorder: ClipRecorder | null = null;
-let passing = false;
+let server: ServerWay | null = null;
 
 async function main(): Promise<void> {
   wire();
-  setInterval(() => showFigures(meter.read(performance.now()), state()), FIGURES_EVERY_MS);
+  setInterval(tellFigures, FIGURES_EVERY_MS);
   try {
     const models = await modelNames(new URL("models/", document.baseURI).href);
     view.model.replaceChildren(...models.map((name) => new Option(name, name)));
     const strength = Number(view.strength.value);
     sharpener = await Sharpener.load({ model: view.model.value, strength, minRate: minRate() });
-    sharpener.addEventListener("passing", (event) => {
-      const detail = (event as CustomEvent<{ passing: boolean; message: string }>).detail;
-      passing = detail.passing;
-      say(detail.message, passing ? "problem" : "news");
+    sharpener.addEventListener("running", (event) => {
+      const { model, message } = (event as CustomEvent<Running>).detail;
+      if (message) say(message, model === null ? "problem" : "news");
     });
     say(`Ready: ${sharpener.backend === "webgpu" ? "WebGPU" : `WebAssembly, ${sharpener.threads} threads`}.`, "news");
     await refresh();
@@ -43,8 +44,17 @@ async function main(): Promise<void> {
 
 function state(): string {
   if (!source) return "idle";
-  if (!sharpener) return "original";
-  return passing || view.strength.value === "0" ? "original" : "sharpening";
+  const model = server ? (server.isSharpening ? server.stats?.running : null) : sharpener?.running.model;
+  if (!model || view.strength.value === "0") return "original";
+  return model === view.model.value ? "sharpening" : `sharpening with ${model}`;
+}
+
+function tellFigures(): void {
+  const figures = meter.read(performance.now());
+  if (!server) return showFigures(figures, state(), null);
+  const { stage_ms: stages, frames_dropped: dropped = 0 } = server.stats ?? {};
+  const milliseconds = stages ? stages.unpack + stages.sharpen : 0;
+  showFigures({ ...figures, milliseconds, dropped: figures.dropped + dropped }, state(), server.delay);
 }
 
 function minRate(): number {
@@ -66,6 +76,7 @@ async function show(open: () => Promise<Source>): Promise<void> {
     return;
   }
   const opened = source;
+  chooseWay();
   say(opened.kind === "picture" ? `${opened.name}` : `${opened.name} is playing.`, "news");
   view.pause.disabled = opened.kind !== "video";
   view.savePicture.disabled = view.saveClip.disabled = false;
@@ -82,6 +93,7 @@ function leave(): void {
   stopFrames = () => undefined;
   source?.close();
   source = null;
+  chooseWay();
   meter = new Meter();
 }
 
@@ -89,12 +101,26 @@ function leave(): void {
 async function process(frame: ImageBitmap): Promise<void> {
   const received = await throughLink(frame);
   if (!received) return meter.drop(1);
+  if (server) return server.send(received);
   const result = sharpener ? await sharpener.sharpen(received) : { received, sharp: null, milliseconds: 0 };
-  const { width, height } = result.received;
-  view.compare.show(result.received, result.sharp);
-  meter.frame(performance.now(), result.sharp ? result.milliseconds : 0, width, height);
+  display(result.received, result.sharp, result.milliseconds);
   result.received.close();
   result.sharp?.close();
+}
+
+function display(received: ImageBitmap, sharp: ImageBitmap | null, milliseconds: number): void {
+  view.compare.show(received, sharp);
+  meter.frame(performance.now(), sharp ? milliseconds : 0, received.width, received.height);
+}
+
+/** Begin or end sharpening by the server; pictures are always sharpened here. */
+function chooseWay(): void {
+  showWhere();
+  server?.close();
+  server = null;
+  if (!view.onServer.checked || !source || source.kind === "picture") return;
+  const options = { token: view.token.value, model: view.model.value, strength: Number(view.strength.value) };
+  server = new ServerWay({ show: (received, sharp) => display(received, sharp, 0), say, askForToken }, options);
 }
 
 /** The frame as it is received; null if the link left it out. */
@@ -181,7 +207,12 @@ function on(element: HTMLElement, event: string, work: () => unknown): void {
 async function changeSharpening(): Promise<void> {
   showSettings();
   await sharpener?.set({ strength: Number(view.strength.value), minRate: minRate() });
+  tellServer();
   await refresh();
+}
+
+function tellServer(): void {
+  server?.set({ model: view.model.value, strength: Number(view.strength.value) });
 }
 
 function wire(): void {
@@ -190,6 +221,7 @@ function wire(): void {
   on(view.pause, "click", togglePause);
   on(view.fullScreen, "click", toggleFullScreen);
   on(view.model, "change", async () => {
+    tellServer();
     await sharpener?.use(view.model.value);
     await refresh();
   });
@@ -201,9 +233,11 @@ function wire(): void {
       return refresh();
     });
   }
+  for (const control of [view.inBrowser, view.onServer, view.token]) on(control, "change", chooseWay);
   on(view.savePicture, "click", () => savePicture(view.compare.sharp, source?.name ?? ""));
   on(view.saveClip, "click", toggleRecording);
   wireDrop();
+  addEventListener("pagehide", () => server?.close());
   if (!hasCodecs()) {
     view.link.disabled = true;
     view.link.title = "This browser has no WebCodecs.";

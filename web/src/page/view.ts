@@ -17,6 +17,9 @@ export const view = {
   model: get<HTMLSelectElement>("model"),
   strength: get<HTMLInputElement>("strength"),
   strengthText: get<HTMLOutputElement>("strength-text"),
+  inBrowser: get<HTMLInputElement>("in-browser"),
+  onServer: get<HTMLInputElement>("on-server"),
+  token: get<HTMLInputElement>("token"),
   fallback: get<HTMLInputElement>("fallback"),
   link: get<HTMLSelectElement>("link"),
   rate: get<HTMLInputElement>("rate"),
@@ -32,13 +35,36 @@ export function say(message: string, kind: "problem" | "news"): void {
   get(cleared!).textContent = "";
 }
 
-/** Show the live figures. */
-export function showFigures(figures: Figures, state: string): void {
+const PRIVATE = "Nothing leaves this computer: all work is done in this browser.";
+
+/** Whether this page comes from this computer. */
+const isOwnServer = /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
+
+/** Say where pictures go. */
+export function showWhere(): void {
+  const server = isOwnServer ? "this computer's own server" : `the server ${location.host}`;
+  get("server-name").textContent = isOwnServer ? "On this machine's server" : `On the server ${location.host}`;
+  get("private-text").textContent = view.onServer.checked
+    ? `${isOwnServer ? "Nothing leaves this computer: pictures go to" : "Pictures go to"} ${server} and back, nowhere else.`
+    : PRIVATE;
+  view.fallback.disabled = view.onServer.checked;
+}
+
+/** Ask for the server's token. */
+export function askForToken(): void {
+  get("token-field").hidden = false;
+  view.token.focus();
+}
+
+/** Show the live figures; a delay of null is not shown. */
+export function showFigures(figures: Figures, state: string, delay: number | null): void {
   const { fps, milliseconds, dropped, width, height } = figures;
   get("figure-state").textContent = state;
   get("figure-fps").textContent = fps ? fps.toFixed(1) : "–";
   get("figure-ms").textContent = milliseconds ? `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms` : "–";
   get("figure-dropped").textContent = String(dropped);
+  get("figure-delay").textContent = delay ? `${delay.toFixed(0)} ms` : "–";
+  get("figure-delay").parentElement!.hidden = delay === null;
   get("figure-size").textContent = width ? `${width} × ${height}` : "–";
 }
 
