@@ -1,6 +1,6 @@
 """Images per second of training: the loader alone, the loop without a teacher, with one, and with its kept outputs.
 
-python benchmarks/training.py DATA [--recipe best-kd] [--teacher FILE] [--steps 40] [--variants 4]
+python benchmarks/training.py DATA [--recipe output-kd] [--teacher FILE] [--steps 40] [--variants 4]
 
 All on the same squares, in turn, in one run; an image is a square of data.crop pixels. Windows are read from the cache
 on disk, which is filled first. Processor time would hide the loader's, so this is the clock: use a quiet machine.
@@ -61,7 +61,7 @@ def rate(work: Iterable[int], count: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--recipe", default="best-kd")
+    parser.add_argument("--recipe", default="output-kd")
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--variants", type=int, default=1)

@@ -13,6 +13,7 @@ from clearcall.training.recipe import parse_recipe
 from clearcall.training.student import Student
 from clearcall.training.teachers.config import TeacherConfig
 from clearcall.training.teachers.teacher import build_teacher
+from clearcall.training.views import other_views
 
 SEED = 11
 TINY = {
@@ -105,6 +106,17 @@ def test_teacher_and_vgg_are_neither_trained_nor_saved_nor_copied(student, tmp_p
     total.backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is not None for parameter in teaching.parameters())
+
+
+def test_views_compare_student_and_teacher_on_the_same_other_view(student):
+    teacher = tiny_teacher()
+    views = {"views": {"zoomed": 1.0}, "features": [["conv2", "decoder1"]]}
+    teaching = Distillation(recipe({"views": 1.0}, distillation=views), student, teacher)
+    total, parts = teaching(student, batch(), seed=5)
+    view = other_views(batch()[0], {"zoomed": 1.0}, seed=5)
+    by_hand = (student(view) - teacher(view)).abs().mean().item()
+    assert total.item() == pytest.approx(by_hand, rel=1e-5)
+    assert parts["views"].item() == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.mark.parametrize("architecture", TINY)

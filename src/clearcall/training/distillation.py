@@ -14,7 +14,8 @@ A term of weight 0 is never computed, nor is what only it needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -84,7 +85,7 @@ class Distillation(nn.Module):
         return self.teacher.network  # type: ignore[return-value]  # held as any network
 
     def move_frozen(self, device: torch.device) -> None:
-        """Bring what isn't trained to the student's device; the teacher in half precision where that is fast."""
+        """Bring what isn't trained to the student's device."""
         self.against_truth.network.to(device)
         if self.teacher is not None:
             self.teacher.network.to(device)
@@ -126,7 +127,7 @@ class Distillation(nn.Module):
         taught = kept
         if self.feature is not None or taught is None:
             points = [other for _, other in self.recipe.distillation.features] if self.feature else []
-            with torch.no_grad():
+            with _teaching(degraded.device):
                 taught, theirs = self._teacher.with_features(degraded, points)
             if self.feature is not None:
                 found["feature"] = self.feature(features, theirs)
@@ -136,9 +137,18 @@ class Distillation(nn.Module):
 
     def _views_loss(self, student: Student, degraded: Tensor, seed: int) -> Tensor:
         views = other_views(degraded, self.recipe.distillation.views, seed)
-        with torch.no_grad():
+        with _teaching(degraded.device):
             taught = self._teacher(views)
         return functional.l1_loss(student(views), taught.to(views.dtype))
+
+
+@contextmanager
+def _teaching(device: torch.device) -> Iterator[None]:
+    """No gradients, and bfloat16 on GPUs that have it, whatever precision the student trains in."""
+    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    lower = torch.autocast("cuda", torch.bfloat16) if has_bfloat16 else nullcontext()
+    with torch.no_grad(), lower:
+        yield
 
 
 def _built_terms(recipe: Recipe, weights: Mapping[str, float]) -> dict[str, nn.Module]:
