@@ -101,6 +101,21 @@ def test_pairs_on_disk_train_too(gopro_folder, tmp_path):
     assert "val/gain blur" in rows_of(tmp_path / "run")[0]
 
 
+def test_a_teacher_s_outputs_are_kept_and_used_by_a_run(sharp_folder, tmp_path):
+    recipe = parse_recipe(
+        tiny().model_dump()
+        | {
+            "teacher": {"width": 8, "encoder": [1], "middle": 1, "decoder": [1], "stride": 2},
+            "losses": {"l1": 1.0, "output": 1.0},
+            "distillation": {"cache": str(tmp_path / "taught")},
+        },
+        "tiny",
+    )
+    train(recipe, sharp_folder, tmp_path / "run", options=QUIET)
+    assert len(list((tmp_path / "taught").iterdir())) == 4 * 4  # variants of the pictures that aren't held out
+    assert float(rows_of(tmp_path / "run")[-1]["train/output"]) >= 0
+
+
 def test_a_validation_folder_that_overlaps_is_refused_before_training(sharp_folder, tmp_path):
     with pytest.raises(InputError, match="also in the training set"):
         train(tiny(), sharp_folder, tmp_path / "run", validation=sharp_folder, options=QUIET)

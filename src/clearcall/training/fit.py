@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +131,8 @@ def train(
     source, pairs = _open_data(recipe, data, validation)
     network, teacher = _networks(recipe, options.start)
     if recipe.distillation.cache and teacher is not None and recipe.losses.output:
-        source = _taught(source, teacher, recipe)
+        # A copy that stays on the CPU: the loader's processes can't share a teacher that is on a GPU.
+        source = _taught(source, deepcopy(teacher), recipe)
     config = recipe.training
     loader = training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
     student = network if isinstance(network, Student) else Student(recipe.student)
