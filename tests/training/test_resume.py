@@ -47,10 +47,13 @@ def command(recipe, data, run, *more, launcher=()):
     return [sys.executable, *launcher, "-m", "clearcall", "train", *arguments]
 
 
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Several threads would add up in another order, and round otherwise."""
+
+
 def train(*arguments, launcher=()):
-    settings = os.environ | {"OMP_NUM_THREADS": "1"}
     line = command(*arguments, launcher=launcher)
-    done = subprocess.run(line, capture_output=True, text=True, timeout=220, check=False, env=settings)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=220, check=False, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr[-2000:]
     return done
 
@@ -90,7 +93,7 @@ def last_step(run):
 @pytest.mark.parametrize("wanted", [5, STEPS_PER_EPOCH + 5])
 def test_a_killed_run_ends_where_an_unbroken_one_ends(recipe, sharp_folder, tmp_path, unbroken, wanted):
     run = tmp_path / "run"
-    with subprocess.Popen(command(recipe, sharp_folder, run), stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command(recipe, sharp_folder, run), stderr=subprocess.DEVNULL, env=ONE_THREAD) as process:
         while last_step(run) < wanted and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -102,7 +105,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_ends(recipe, sharp_folder, tmp_
 
 def test_a_damaged_last_checkpoint_costs_no_more_than_its_steps(recipe, sharp_folder, tmp_path, unbroken):
     run = tmp_path / "run"
-    with subprocess.Popen(command(recipe, sharp_folder, run), stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command(recipe, sharp_folder, run), stderr=subprocess.DEVNULL, env=ONE_THREAD) as process:
         while last_step(run) < 10 and process.poll() is None:
             time.sleep(0.005)
         process.kill()
