@@ -96,6 +96,37 @@ def blur(
         typer.echo("; ".join([f"{source} -> {output}: {done.made} pairs made{kept}", *done.notes]))
 
 
+@data.command()
+def shake(
+    pictures: Annotated[Path, typer.Argument(metavar="PICTURES", help="Folder of sharp pictures.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for blur/ and sharp/.")],
+    copies: Annotated[int, typer.Option(min=1, max=1000, help="Pairs per picture.")] = 4,
+    size: Annotated[int, typer.Option(min=16, help="Side of a pair's square in pixels.")] = 384,
+    lengths: Annotated[str, typer.Option(help="Way of the camera in pixels, as 2-24 (drawn for each pair).")] = "2-24",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pairs.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Make all pairs anew.")] = False,
+) -> None:
+    """Make pairs from stills: each is blurred as by a camera held by hand, where high-speed video is scarce."""
+    from clearcall.degrade.stills import Shake, shake_stills
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    how = Shake(copies=copies, size=size, lengths=_lengths(lengths), seed=seed)
+    with progress(f"shaking {pictures}", "pairs") as report:
+        done = shake_stills(pictures, output, how, force=force, on_progress=report)
+    said = [f"{pictures} -> {output}: {done.made} pairs made"]
+    said += [f"{done.kept} were there already"] * bool(done.kept)
+    said += [f"{done.small} pictures passed over, too small for such movements"] * bool(done.small)
+    typer.echo(", ".join(said))
+
+
+def _lengths(text: str) -> tuple[float, float]:
+    """Read ``2-24`` or ``8``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?", text)
+    if found is None:
+        raise RecipeError(f"--lengths {text} is neither a number nor a range; write it as 2-24 or as 8.")
+    return float(found[1]), float(found[2] or found[1])
+
+
 def _counts(frames: str) -> tuple[int, int]:
     """Read ``7-15`` or ``11``."""
     found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", frames)

@@ -32,7 +32,7 @@ HAND_SHAKE = (2.0, 24.0)
 """Shortest and longest way, in pixels, that a hand-held camera's picture moves during an exposure."""
 
 _FEWEST_VIEWS = 9
-_KERNEL_REACH = 2
+KERNEL_REACH = 2
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def expose_still(
     """
     if not 0 < lengths[0] <= lengths[1]:
         raise RecipeError(f"Paths of {lengths[0]:g} to {lengths[1]:g} pixels make no sense; give ascending lengths.")
-    margin = int(np.ceil(lengths[1])) + _KERNEL_REACH
+    margin = int(np.ceil(lengths[1])) + KERNEL_REACH
     height, width = sharp.shape[:2]
     if min(height, width) <= 2 * margin:
         raise InputError(

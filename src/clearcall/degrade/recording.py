@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clearcall.degrade.exposure import FRAMES, GAMMA, Exposure, exposures
+from clearcall.degrade.exposure import FRAMES, GAMMA, exposures
 from clearcall.errors import InputError, OutputError
 from clearcall.frame import Frame, to_8_bit
 from clearcall.media.atomic import atomic_output
@@ -97,7 +97,7 @@ def blur_recording(
             if all((folder / side / name).is_file() for side in SIDES):
                 done.kept += 1
             else:
-                _write(exposure, folder, name, gamma)
+                write_pair(exposure.blurred(gamma), exposure.sharp, folder, name)
                 done.made += 1
             if on_progress is not None:
                 on_progress(exposure.start + len(exposure.frames), recording.count)
@@ -107,19 +107,29 @@ def blur_recording(
     return done
 
 
-def _write(exposure: Exposure, folder: Path, name: str, gamma: float) -> None:
-    for side, pixels in zip(SIDES, (exposure.blurred(gamma), exposure.sharp), strict=True):
+def write_pair(blurred: Frame, sharp: Frame, folder: Path, name: str) -> None:
+    """Write both pictures of a pair to ``blur/`` and ``sharp/`` of a folder, each whole or not at all."""
+    for side, pixels in zip(SIDES, (blurred, sharp), strict=True):
         with atomic_output(folder / side / name, force=True) as unfinished:
             write_picture(Picture(pixels), unfinished)
 
 
-def _prepare(folder: Path, sequence: str, settings: Mapping[str, object], force: bool) -> None:
-    """Make the folders, and see to it that all pairs of a sequence are made with the same options."""
+def make_sides(folder: Path) -> None:
+    """Make a folder with ``blur/`` and ``sharp/`` in it.
+
+    Raises:
+        OutputError: It can't be made.
+    """
     try:
         for side in SIDES:
             (folder / side).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {folder} can't be made ({error.strerror}); choose another with -o.") from error
+
+
+def _prepare(folder: Path, sequence: str, settings: Mapping[str, object], force: bool) -> None:
+    """Make the folders, and see to it that all pairs of a sequence are made with the same options."""
+    make_sides(folder)
     note, text = folder / f"{sequence}.blur.json", json.dumps(settings) + "\n"
     old = _pairs_of(folder, sequence)
     if force:

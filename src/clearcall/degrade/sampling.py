@@ -39,7 +39,7 @@ class TrainingMix(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clean: Share = 0.14
+    clean: Share = 0.2
     resized: Share = 0.3
     resize_scales: dict[float, Weight] = {2.0: 0.84, 1.5: 0.08, 3.0: 0.08}
     resize_down: dict[Kernel, Weight] = {"bicubic": 0.85, "lanczos": 0.05, "area": 0.05, "bilinear": 0.05}

@@ -29,21 +29,26 @@ class SSIMLoss(RestorationLoss):
         window = torch.exp(-offsets.square() / (2 * sigma**2))
         self.register_buffer("window", window / window.sum(), persistent=False)
 
+    def _band(self, length: int, dtype: torch.dtype) -> Tensor:
+        """The matrix (length, length - size + 1) that filters a row when the row is multiplied by it."""
+        window = self.window.to(dtype)
+        pixels = torch.eye(length, dtype=dtype, device=window.device)
+        return functional.conv1d(pixels[:, None], window[None, None])[:, 0]
+
     def _blur(self, maps: Tensor) -> Tensor:
-        """Filter each channel of (N, C, H, W) with the separable window, without padding."""
-        channels, window = maps.shape[1], self.window.to(maps.dtype)
-        across = window.view(1, 1, 1, -1).repeat(channels, 1, 1, 1)
-        down = window.view(1, 1, -1, 1).repeat(channels, 1, 1, 1)
-        return functional.conv2d(functional.conv2d(maps, across, groups=channels), down, groups=channels)
+        """Filter each plane of (N, C, H, W) with the separable window, without padding.
+
+        As two products with band matrices: on a CPU these take two thirds of the time of depthwise convolutions.
+        """
+        height, width = maps.shape[-2:]
+        return self._band(height, maps.dtype).T @ (maps @ self._band(width, maps.dtype))
 
     def compare(self, preds: Tensor, target: Tensor) -> Tensor:
         """Mean dissimilarity over positions and channels."""
-        x, y = preds, target
-        # Channels last: depthwise filters run 50 times as fast so on a CPU as on single planes.
-        maps = torch.cat([x, y, x * x, y * y, x * y], dim=1).contiguous(memory_format=torch.channels_last)
-        mean_x, mean_y, square_x, square_y, product = self._blur(maps).chunk(5, dim=1)
-        variance = square_x + square_y - mean_x.square() - mean_y.square()
-        covariance = product - mean_x * mean_y
+        x, y = preds.contiguous(), target.contiguous()
+        mean_x, power, product = self._blur(torch.cat([x, x * x + y * y, x * y], dim=1)).chunk(3, dim=1)
+        mean_y = self._blur(y)
+        powers, products = mean_x.square() + mean_y.square(), mean_x * mean_y
         c1, c2 = 0.01**2, 0.03**2
-        means = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-        return 1 - (means * (2 * covariance + c2) / (variance + c2)).mean()
+        means = (2 * products + c1) / (powers + c1)
+        return 1 - (means * (2 * (product - products) + c2) / (power - powers + c2)).mean()
