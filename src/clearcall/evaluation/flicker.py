@@ -31,6 +31,7 @@ class Flicker:
     """
 
     def __init__(self) -> None:
+        self._before: tuple[Frame, Frame] | None = None
         self._error: NDArray[np.float32] | None = None
         self._steps: list[float] = []
 
@@ -45,12 +46,17 @@ class Flicker:
             InputError: The frames can't be compared.
         """
         check_comparable(preds, target)
-        error = luma(preds) - luma(target)
-        if self._error is not None:
-            self._steps.append(float(np.abs(error - self._error).mean(dtype=np.float64)))
-        self._error = error
+        if self._before is not None:
+            last = self._error if self._error is not None else _error(*self._before)
+            self._error = _error(preds, target)
+            self._steps.append(float(np.abs(self._error - last).mean(dtype=np.float64)))
+        self._before = preds, target  # a single frame costs nothing
 
     @property
     def mean(self) -> float | None:
         """Mean over all pairs of neighbours, in 8-bit levels; None before the second frame."""
         return sum(self._steps) / len(self._steps) if self._steps else None
+
+
+def _error(preds: Frame, target: Frame) -> NDArray[np.float32]:
+    return luma(preds) - luma(target)

@@ -8,25 +8,19 @@ data_range=255)``) to within 1e-4, about eight times as fast, so that every fram
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.errors import InputError
+from clearcall.evaluation.windowed import WINDOW, Planes, Windowed
 
 Frame = NDArray[np.uint8]
-Planes: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
 PROTOCOL = "8-bit RGB; SSIM: Gaussian 11x11, sigma 1.5, mean of channels; PSNR: over all channels"
 PROTOCOL_Y = "BT.601 luma 16-235, not rounded, data range 255"
 
-_WINDOW, _SIGMA = 11, 1.5
-_MARGIN = _WINDOW - 1
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-_TILE = 54  # with its margin 64 x 64: stays in the second-level cache, and BLAS starts no threads of its own for it
-_MIDDLE = np.float32(128)  # moments are taken about mid-grey, which keeps float32 exact enough
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / np.float32(255)
 
 
@@ -61,6 +55,34 @@ def ssim(preds: Frame, target: Frame) -> float:
     """
     check_comparable(preds, target)
     return _mean_ssim(_planes(preds), _planes(target))
+
+
+def ssim_to(target: Frame) -> Callable[[Frame], float]:
+    """Prepare :func:`ssim` for many frames with one truth, of which much is computed only once.
+
+    Args:
+        target: The ground truth, uint8, ``(height, width, 3)``, RGB.
+
+    Returns:
+        A function of the frame to judge.
+
+    Raises:
+        InputError: As :func:`ssim`; the function raises it, too.
+
+    Example:
+        >>> import numpy as np
+        >>> frame = np.full((16, 16, 3), 90, np.uint8)
+        >>> ssim_to(frame)(frame)
+        1.0
+    """
+    check_comparable(target, target)
+    truth = Windowed(_planes(target))
+
+    def of(preds: Frame) -> float:
+        check_comparable(preds, target)
+        return float(truth.compare(_planes(preds))[:, 0].mean())
+
+    return of
 
 
 def ssim_y(preds: Frame, target: Frame) -> float:
@@ -108,8 +130,7 @@ def psnr(preds: Frame, target: Frame) -> float:
         inf
     """
     check_comparable(preds, target)
-    difference = preds.astype(np.int16) - target
-    return _decibels(float(np.einsum("hwc,hwc->", difference, difference, dtype=np.int64)) / difference.size)
+    return decibels(mean_square(preds.astype(np.int16) - target))
 
 
 def psnr_y(preds: Frame, target: Frame) -> float:
@@ -132,8 +153,7 @@ def psnr_y(preds: Frame, target: Frame) -> float:
         49.45
     """
     check_comparable(preds, target)
-    difference = luma(preds) - luma(target)
-    return _decibels(float(np.square(difference).mean(dtype=np.float64)))
+    return decibels(mean_square(luma(preds) - luma(target)))
 
 
 def luma(frame: Frame) -> NDArray[np.float32]:
@@ -170,9 +190,9 @@ def check_comparable(preds: Frame, target: Frame) -> None:
             f"the two frames to compare differ in size, {_size(preds)} and {_size(target)}; "
             "bring them to one size first"
         )
-    if min(target.shape[:2]) < _WINDOW:
+    if min(target.shape[:2]) < WINDOW:
         raise InputError(
-            f"a frame of {_size(target)} is smaller than the {_WINDOW}x{_WINDOW} window of SSIM; measure larger frames"
+            f"a frame of {_size(target)} is smaller than the {WINDOW}x{WINDOW} window of SSIM; measure larger frames"
         )
 
 
@@ -185,63 +205,25 @@ def _planes(frame: Frame) -> Frame:
 
 
 def _mean_ssim(preds: Planes, target: Planes) -> float:
-    return float(mean_structure(preds, target)[:, 0].mean())
+    return float(Windowed(target).compare(preds)[:, 0].mean())
 
 
-def mean_structure(preds: Planes, target: Planes) -> NDArray[np.float64]:
-    """Mean over all positions of SSIM's map, and of its contrast-structure part alone, for each plane.
-
-    Args:
-        preds: Planes to judge, uint8 or float32 of range 0-255, ``(planes, height, width)``, at least 11x11.
-        target: The ground truth, same shape.
-
-    Returns:
-        float64, ``(planes, 2)``: SSIM, and what is left of it without the luminance term.
+def mean_square(error: NDArray[np.int16] | NDArray[np.float32]) -> float:
+    """Mean of the squares, summed in float64, which is exact for whole levels.
 
     Example:
-        >>> import numpy as np
-        >>> mean_structure(np.full((1, 16, 16), 90, np.uint8), np.full((1, 16, 16), 110, np.uint8)).round(3).tolist()
-        [[0.98, 1.0]]
+        >>> mean_square(np.array([3, -1], np.int16))
+        5.0
     """
-    rows, columns = target.shape[1] - _MARGIN, target.shape[2] - _MARGIN
-    total = np.zeros((target.shape[0], 2))
-    for top in range(0, rows, _TILE):
-        down = _band(min(_TILE, rows - top))
-        for left in range(0, columns, _TILE):
-            across = _band(min(_TILE, columns - left)).T
-            tile = np.s_[:, top : top + down.shape[1], left : left + across.shape[0]]
-            total += _sums_of_tile(preds[tile], target[tile], down, across)
-    means: NDArray[np.float64] = total / (rows * columns)
-    return means
+    flat = error.ravel().astype(np.float64)
+    return float(flat @ flat) / flat.size
 
 
-def _sums_of_tile(
-    preds: Planes,
-    target: Planes,
-    down: NDArray[np.float32],
-    across: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    """Sums of both maps over one tile; the window is applied as two products with banded matrices."""
-    x, y = preds - _MIDDLE, target - _MIDDLE
-    mean_x, mean_y, squares, products = down @ np.stack([x, y, x * x + y * y, x * y]) @ across
-    mean_product, mean_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    structure = (2 * (products - mean_product) + _C2) / (squares - mean_squares + _C2)
-    mean_x += _MIDDLE
-    mean_y += _MIDDLE
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-    maps = np.stack([luminance * structure, structure], axis=1)
-    return np.asarray(maps.sum(axis=(2, 3), dtype=np.float64))
+def decibels(mean_squared_error: float) -> float:
+    """PSNR at peak 255; infinity without an error.
 
-
-@cache
-def _band(outputs: int) -> NDArray[np.float32]:
-    """Matrix ``(outputs, outputs + 10)`` whose rows hold the Gaussian window, each shifted by one."""
-    taps = np.exp(-0.5 * ((np.arange(_WINDOW) - _MARGIN / 2) / _SIGMA) ** 2)
-    band = np.zeros((outputs, outputs + _MARGIN), np.float32)
-    for row in range(outputs):
-        band[row, row : row + _WINDOW] = taps / taps.sum()
-    return band
-
-
-def _decibels(mean_squared_error: float) -> float:
+    Example:
+        >>> round(decibels(1.0), 2)
+        48.13
+    """
     return 10 * math.log10(255 * 255 / mean_squared_error) if mean_squared_error else math.inf

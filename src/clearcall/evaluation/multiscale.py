@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.errors import InputError
-from clearcall.evaluation.metrics import Frame, check_comparable, luma, mean_structure
+from clearcall.evaluation.metrics import Frame, check_comparable, decibels, luma, mean_square
+from clearcall.evaluation.windowed import Windowed
 
 PROTOCOL = "five scales, each half of the one before by 2x2 averages, SSIM's window; per channel, then their mean"
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -56,15 +58,72 @@ def structure(preds: Frame, target: Frame) -> Structure:
         1.0
     """
     check_comparable(preds, target)
-    if min(target.shape[:2]) < SMALLEST_SIDE:
-        raise InputError(
-            f"a frame of {target.shape[1]}x{target.shape[0]} is too small for MS-SSIM; both sides must have at least "
-            f"{SMALLEST_SIDE} pixels"
-        )
-    scales = _scales(_planes(preds), _planes(target))
-    multi = np.prod([np.maximum(scale, 0) ** weight for scale, weight in zip(_terms(scales), WEIGHTS, strict=True)], 0)
-    ssim = scales[0][:, 0]
-    return Structure(float(ssim[:3].mean()), float(ssim[3]), float(multi[:3].mean()), float(multi[3]))
+    return Truth(target).structure(preds)
+
+
+@dataclass(frozen=True)
+class Likeness(Structure):
+    """SSIM and MS-SSIM, and PSNR as in ``clearcall.evaluation.metrics``."""
+
+    psnr: float
+    psnr_y: float
+
+
+class Truth:
+    """A ground truth to which many frames are compared; what depends on it alone is computed once.
+
+    Args:
+        target: uint8, ``(height, width, 3)``, RGB; both sides at least 176 pixels.
+
+    Raises:
+        InputError: It is no such frame.
+
+    Example:
+        >>> import numpy as np
+        >>> frame = np.zeros((176, 176, 3), np.uint8)
+        >>> truth = Truth(frame)
+        >>> truth.structure(frame).ssim_y, round(truth.likeness(frame + np.uint8(1)).psnr, 2)
+        (1.0, 48.13)
+    """
+
+    def __init__(self, target: Frame) -> None:
+        check_comparable(target, target)
+        if min(target.shape[:2]) < SMALLEST_SIDE:
+            raise InputError(
+                f"a frame of {target.shape[1]}x{target.shape[0]} is too small for MS-SSIM; both sides must have at "
+                f"least {SMALLEST_SIDE} pixels"
+            )
+        self.target = target
+        self._planes = _planes(target)
+        self._scales = [Windowed(planes) for planes in _pyramid(self._planes)]
+
+    def structure(self, preds: Frame) -> Structure:
+        """As the function :func:`structure`.
+
+        Raises:
+            InputError: The frames can't be compared.
+        """
+        check_comparable(preds, self.target)
+        return self._structure(_planes(preds))
+
+    def likeness(self, preds: Frame) -> Likeness:
+        """Structure and PSNR together.
+
+        Raises:
+            InputError: The frames can't be compared.
+        """
+        check_comparable(preds, self.target)
+        planes = _planes(preds)
+        error = planes - self._planes
+        psnr, psnr_y = (decibels(mean_square(part)) for part in (error[:3], error[3]))
+        return Likeness(**vars(self._structure(planes)), psnr=psnr, psnr_y=psnr_y)
+
+    def _structure(self, preds: NDArray[np.float32]) -> Structure:
+        scales = [scale.compare(planes) for scale, planes in zip(self._scales, _pyramid(preds), strict=True)]
+        weighed = zip(_terms(scales), WEIGHTS, strict=True)
+        multi = np.prod([np.maximum(scale, 0) ** weight for scale, weight in weighed], 0)
+        ssim = scales[0][:, 0]
+        return Structure(float(ssim[:3].mean()), float(ssim[3]), float(multi[:3].mean()), float(multi[3]))
 
 
 def _planes(frame: Frame) -> NDArray[np.float32]:
@@ -75,12 +134,11 @@ def _planes(frame: Frame) -> NDArray[np.float32]:
     return planes
 
 
-def _scales(preds: NDArray[np.float32], target: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    found = [mean_structure(preds, target)]
-    for _ in WEIGHTS[1:]:
-        preds, target = _halved(preds), _halved(target)
-        found.append(mean_structure(preds, target))
-    return found
+def _pyramid(planes: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The planes at each scale, the finest first."""
+    for scale in range(len(WEIGHTS)):
+        planes = _halved(planes) if scale else planes
+        yield planes
 
 
 def _terms(scales: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, Self
 
 from clearcall.degrade import Profile
 from clearcall.evaluation.flicker import Flicker
-from clearcall.evaluation.metrics import psnr, psnr_y, ssim
-from clearcall.evaluation.multiscale import structure
+from clearcall.evaluation.metrics import ssim_to
+from clearcall.evaluation.multiscale import Truth
 from clearcall.evaluation.quality.methods import (
     BICUBIC,
     INPUT,
@@ -114,6 +114,7 @@ class Meter:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._models = {candidate.name: of_shown(candidate.make()) for candidate in setup.candidates}
+        self._truth: Truth | None = None
         self._lpips = setup.lpips() if setup.lpips else None
         self._grid = grid()
 
@@ -127,11 +128,11 @@ class Meter:
             InputError: The source can't be read or is too small.
         """
         for sent in send(source, profiles, self._setup.seed):
-            moments = sent.moments[:_TUNED_FRAMES]
+            judged = [(moment.shown, ssim_to(moment.truth)) for moment in sent.moments[:_TUNED_FRAMES]]
             yield (
                 sent.profile.name,
                 {
-                    name: [fmean(ssim(filtered(m.shown), m.truth) for m in moments) for filtered in filters]
+                    name: [fmean(ssim(filtered(shown)) for shown, ssim in judged) for filtered in filters]
                     for name, filters in self._grid.items()
                 },
             )
@@ -164,36 +165,62 @@ class Meter:
                 len(sent.moments),
                 sent.kbps,
                 chosen,
-                self._scores(sent, baselines(chosen) | self._models),
+                self._scores(sent, baselines(chosen) | self._models_of(sent.profile)),
             )
+
+    def _models_of(self, profile: Profile) -> dict[str, OfMoment]:
+        return {each.name: self._models[each.name] for each in self._setup.candidates if each.takes(profile.name)}
 
     def _scores(self, sent: Sent, methods: Mapping[str, OfMoment]) -> dict[str, Score]:
         repeats_input = sent.profile.up == "bicubic"
         work = {name: method for name, method in methods.items() if not (name == BICUBIC and repeats_input)}
-        found: dict[str, Score] = {}
-        with VmafMeter(self._setup.ffmpeg) if self._setup.ffmpeg else nullcontext() as vmaf:
-            for name, method in work.items():
-                score = _score(sent.moments, method, self._lpips, vmaf)
-                found[name] = _with_vmaf(score, vmaf.scores()) if vmaf and len(sent.moments) > 1 else score
-            if vmaf and len(sent.moments) == 1:  # FFmpeg starts once for all: frames of one truth have no movement
-                pairs = zip(found.items(), vmaf.scores(), strict=True)
-                found = {name: _with_vmaf(score, [values]) for (name, score), values in pairs}
+        with ExitStack() as stack:
+            of_one = len(sent.moments) == 1  # FFmpeg starts once for all: frames of one truth have no movement
+            meters = [
+                stack.enter_context(VmafMeter(self._setup.ffmpeg))
+                for _ in ([INPUT] if of_one else work)
+                if self._setup.ffmpeg
+            ]
+            tallies = {name: _Tally() for name in work}
+            for moment in sent.moments:
+                truth = self._truth_of(moment)
+                for index, (name, method) in enumerate(work.items()):
+                    output = method(moment)
+                    tallies[name].add(output, truth, self._lpips)
+                    if meters:
+                        meters[0 if of_one else index].write(output, moment.truth)
+            found = {name: tally.score() for name, tally in tallies.items()}
+            if meters:
+                frames = [[values] for values in meters[0].scores()] if of_one else [each.scores() for each in meters]
+                pairs = zip(found.items(), frames, strict=True)
+                found = {name: _with_vmaf(score, values) for (name, score), values in pairs}
         return {name: found[INPUT if name == BICUBIC and repeats_input else name] for name in methods}
 
+    def _truth_of(self, moment: Moment) -> Truth:
+        """The last one is kept: a picture behind all its links has one truth."""
+        if self._truth is None or self._truth.target is not moment.truth:
+            self._truth = Truth(moment.truth)
+        return self._truth
 
-def _score(moments: Sequence[Moment], method: OfMoment, lpips: Distance | None, vmaf: VmafMeter | None) -> Score:
-    flicker, rows = Flicker(), list[dict[str, float]]()
-    for moment in moments:
-        output, truth = method(moment), moment.truth
-        rows.append({**vars(structure(output, truth)), "psnr": psnr(output, truth), "psnr_y": psnr_y(output, truth)})
+
+class _Tally:
+    """Scores of one method, frame by frame."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+        self._flicker = Flicker()
+
+    def add(self, output: Frame, truth: Truth, lpips: Distance | None) -> None:
+        self._rows.append(asdict(truth.likeness(output)))
         if lpips:
-            rows[-1]["lpips"] = lpips(output, truth)
-        if vmaf:
-            vmaf.write(output, truth)
-        flicker.add(output, truth)
-    return Score(**{name: fmean(row[name] for row in rows) for name in rows[0]}, flicker=flicker.mean)
+            self._rows[-1]["lpips"] = lpips(output, truth.target)
+        self._flicker.add(output, truth.target)
+
+    def score(self) -> Score:
+        means = {name: fmean(row[name] for row in self._rows) for name in self._rows[0]}
+        return Score(**means, flicker=self._flicker.mean)
 
 
 def _with_vmaf(score: Score, frames: Sequence[tuple[float, float]]) -> Score:
     plain, neg = zip(*frames, strict=True)
-    return Score(**{**vars(score), "vmaf": fmean(plain), "vmaf_neg": fmean(neg)})
+    return replace(score, vmaf=fmean(plain), vmaf_neg=fmean(neg))

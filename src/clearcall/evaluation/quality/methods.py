@@ -34,12 +34,18 @@ class Candidate:
         make: Loads it; gives a function of a uint8 ``(height, width, 3)`` RGB frame.
         identity: A text that differs where its weights differ, so that runs with other weights aren't mixed.
         is_teacher: Shown, but not taken for what ships.
+        only: Names of the links on which it is measured; empty: all.
     """
 
     name: str
     make: Callable[[], Restore]
     identity: str
     is_teacher: bool = False
+    only: frozenset[str] = frozenset()
+
+    def takes(self, profile: str) -> bool:
+        """Whether it is measured behind a link."""
+        return not self.only or profile in self.only
 
 
 def baselines(strengths: Strengths) -> dict[str, OfMoment]:

@@ -131,7 +131,7 @@ def _about(sources: Sequence[Source], setup: Setup) -> dict[str, object]:
     return {
         "format": 1,
         "sources": {source.name: source.path.stat().st_size for source in sources},
-        "models": {candidate.name: candidate.identity for candidate in setup.candidates},
+        "models": {each.name: [each.identity, *sorted(each.only)] for each in setup.candidates},
         "vmaf": setup.ffmpeg is not None,
         "lpips": setup.lpips is not None,
         "seed": setup.seed,
