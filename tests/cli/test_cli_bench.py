@@ -127,8 +127,8 @@ def test_candidates_change_their_identity_with_their_weights(tmp_path: Path) -> 
         (tmp_path / name).write_text(name)
     one, other = (teacher_candidate(tmp_path / name) for name in ("a", "b"))
     assert one.identity != other.identity
-    assert one.is_teacher
-    assert not small.is_teacher
+    assert not one.ships
+    assert small.ships
 
 
 def test_a_teacher_is_loaded_from_its_weights(tmp_path: Path) -> None:

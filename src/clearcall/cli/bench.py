@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,7 @@ def _print_speed(report: SpeedReport) -> None:
 
 
 @bench.command()
-def quality(
+def quality(  # noqa: PLR0913, PLR0917 - the options of a command
     folder: Annotated[
         Path | None, typer.Argument(help="Sharp pictures and clips, sub-folders too.", show_default=False)
     ] = None,
@@ -78,6 +79,15 @@ def quality(
     teacher: Annotated[Path | None, typer.Option(help="Weights of a teacher (needs the train extra).")] = None,
     profile: Annotated[
         list[str] | None, typer.Option(help="Only this link; may be repeated. [the whole conference ladder]")
+    ] = None,
+    teacher_profile: Annotated[
+        list[str] | None, typer.Option(help="Measure the teacher behind this link only; may be repeated. [all]")
+    ] = None,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="Measure what 8 bits cost the models, behind three links.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many files of each category, evenly chosen. [all]")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; goes on in it.")] = Path(
         "clearcall-quality"
@@ -98,27 +108,40 @@ def quality(
     from clearcall.evaluation.quality.bench import bench as run
 
     links = [get_profile(name) for name in dict.fromkeys(profile or LADDER)]
-    setup, left_out = _setup(model or ["small"], teacher)
+    only = frozenset(get_profile(name).name for name in teacher_profile or ())
+    setup, left_out = _setup(model or ["small"], teacher, only, float32=float32)
+    setup = replace(setup, limit=limit)
     with progress(f"measuring {folder}", "pairs") as report:
-        outcome = run(folder, links, setup, output, left_out=left_out, workers=workers, force=force, on_progress=report)
+        outcome = run(
+            folder,
+            links,
+            setup,
+            output,
+            left_out=left_out,
+            workers=workers,
+            force=force,
+            on_progress=report,
+        )
     _print(outcome)
     typer.echo(f"The results are in {output}; look at {output / 'results.html'}")
     if outcome.findings.failures:
         raise typer.Exit(SOME_FAILED)
 
 
-def _setup(models: list[str], teacher: Path | None) -> tuple[Setup, dict[str, str]]:
+def _setup(
+    models: list[str], teacher: Path | None, only: frozenset[str] = frozenset(), *, float32: bool = False
+) -> tuple[Setup, dict[str, str]]:
     """What to measure, and what can't be measured here and why."""
-    from clearcall.cli.candidates import bundle_candidates, lpips_or_why_not, teacher_candidate
+    from clearcall.cli.candidates import bundle_candidates, float_candidates, lpips_or_why_not, teacher_candidate
     from clearcall.evaluation.quality.measure import Setup
     from clearcall.evaluation.vmaf import find_ffmpeg
 
-    teachers = [teacher_candidate(teacher)] if teacher else []
+    others = [*(float_candidates(models) if float32 else ()), *([teacher_candidate(teacher, only)] if teacher else ())]
     ffmpeg, lpips = find_ffmpeg(), lpips_or_why_not()
     left_out = {"LPIPS": lpips} if isinstance(lpips, str) else {}
     if ffmpeg is None:
         left_out["VMAF"] = "no FFmpeg here has libvmaf; pip install 'clearcall[vmaf]' brings one"
-    candidates = (*bundle_candidates(models), *teachers)
+    candidates = (*bundle_candidates(models), *others)
     return Setup(candidates, ffmpeg, None if isinstance(lpips, str) else lpips), left_out
 
 
@@ -128,10 +151,10 @@ def _print(outcome: Outcome) -> None:
     from clearcall.evaluation.quality.summary import ALL
 
     overall = [summary for summary in outcome.summaries if summary.category == ALL]
-    methods = list(overall[0].spreads)
-    table = _table("SSIM", "link", *methods, *(f"gain of {name}" for name in outcome.models))
+    methods = list(dict.fromkeys(name for summary in overall for name in summary.spreads))
+    table = _table(f"SSIM, {outcome.counted}", "link", *methods, *(f"gain of {name}" for name in outcome.models))
     for summary in overall:
-        means = (f"{summary.spreads[name].mean.ssim:.4f}" for name in methods)
+        means = (f"{summary.spreads[name].mean.ssim:.4f}" if name in summary.spreads else "-" for name in methods)
         gains = (f"{summary.gains[name].ssim.mean:+.4f}" for name in outcome.models)
         table.add_row(summary.profile, *means, *gains)
     console = Console(highlight=False)
@@ -140,6 +163,10 @@ def _print(outcome: Outcome) -> None:
         if ALL in by_codec:
             cells = (f"{name} {found.percent:+.1f} %" for name, found in by_codec[ALL].items() if found)
             console.print(f"BD-rate, {measure.upper()}, mean of all codecs: {', '.join(cells)}")
+    bars = _table(f"What it has to show, {outcome.counted}", "figure", "model", "bar", "measured", "")
+    for bar in outcome.bars:
+        bars.add_row(bar.figure, bar.model, bar.asked, bar.found, bar.verdict)
+    console.print(bars)
     for what, why in outcome.left_out.items():
         console.print(f"{what} is left out: {why}", style="dim")
     for failure in outcome.findings.failures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from clearcall.errors import InputError, RecipeError, require
 
 if TYPE_CHECKING:
+    from clearcall.bundle import Precision
     from clearcall.evaluation.quality.methods import Candidate
     from clearcall.frame import Frame
 
@@ -45,8 +47,29 @@ def bundle_candidates(models: Sequence[str]) -> list[Candidate]:
     ]
 
 
-def teacher_candidate(weights: Path) -> Candidate:
-    """A teacher from its checkpoint (needs the train extra where it runs).
+def float_candidates(models: Sequence[str]) -> list[Candidate]:
+    """The float32 graphs of bundles, behind the few links that tell what 8 bits cost.
+
+    Raises:
+        BundleError: As :func:`bundle_candidates`.
+    """
+    from clearcall.evaluation.quality.bars import FLOAT_LINKS, FLOAT_SUFFIX
+
+    return [
+        replace(
+            each,
+            name=each.name + FLOAT_SUFFIX,
+            make=partial(_load_bundle, model, "float32"),
+            identity=_identity(model, "float32"),
+            ships=False,
+            only=FLOAT_LINKS,
+        )
+        for each, model in zip(bundle_candidates(models), models, strict=True)
+    ]
+
+
+def teacher_candidate(weights: Path, only: frozenset[str] = frozenset()) -> Candidate:
+    """A teacher from its checkpoint (needs the train extra where it runs), behind these links only (empty: all).
 
     Raises:
         InputError: There is no such file.
@@ -57,20 +80,20 @@ def teacher_candidate(weights: Path) -> Candidate:
         raise InputError(f"There is no file {weights} with a teacher's weights; give the one that was trained.")
     with weights.open("rb") as file:
         identity = hashlib.file_digest(file, "sha256").hexdigest()
-    return Candidate(TEACHER, partial(_load_teacher, str(weights)), identity, is_teacher=True)
+    return Candidate(TEACHER, partial(_load_teacher, str(weights)), identity, ships=False, only=only)
 
 
-def _identity(model: str) -> str:
+def _identity(model: str, precision: Precision = "int8") -> str:
     """Checksum of what a bundle computes with."""
     from clearcall.runtime.sharpener import find_bundle
 
-    return hashlib.sha256(find_bundle(model).graph("int8")).hexdigest()
+    return hashlib.sha256(find_bundle(model).graph(precision)).hexdigest()
 
 
-def _load_bundle(model: str) -> Callable[[Frame], Frame]:
+def _load_bundle(model: str, precision: Precision = "int8") -> Callable[[Frame], Frame]:
     from clearcall import load
 
-    return load(model, threads=1).sharpen
+    return load(model, threads=1, precision=precision).sharpen
 
 
 def _load_teacher(weights: str) -> Callable[[Frame], Frame]:

@@ -95,7 +95,14 @@ class Report:
         return self._add(f"<details><summary>{escape(folded)}</summary>{table}</details>" if folded else table)
 
     def comparison(
-        self, degraded: Frame, output: Frame, sharp: Frame, *, caption: str = "", notes: Sequence[str] = ("", "", "")
+        self,
+        degraded: Frame,
+        output: Frame,
+        sharp: Frame,
+        *,
+        caption: str = "",
+        labels: Sequence[str] = LABELS,
+        notes: Sequence[str] = ("", "", ""),
     ) -> Self:
         """Add a before/after slider and, under it, the detail of input, output and ground truth that gains most.
 
@@ -104,6 +111,7 @@ class Report:
             output: What came out, same shape.
             sharp: The ground truth, same shape.
             caption: What is shown.
+            labels: What the three are called.
             notes: What stands beside the three labels, as in ``"SSIM 0.912"``.
 
         Raises:
@@ -113,12 +121,12 @@ class Report:
         details = "".join(
             f'<figure><img src="{_uri(frame[box.rows, box.columns], lossless=True)}" alt="Detail: {escape(label)}">'
             f"<figcaption><b>{escape(label)}</b> {escape(note)}</figcaption></figure>"
-            for frame, label, note in zip((degraded, output, sharp), LABELS, notes, strict=True)
+            for frame, label, note in zip((degraded, output, sharp), labels, notes, strict=True)
         )
         return self._add(
-            f'<figure><div class="slider"><img src="{_uri(degraded)}" alt="{escape(LABELS[0])}">'
-            f'<img src="{_uri(output)}" alt="{escape(LABELS[1])}">'
-            f"<span>{escape(LABELS[0])}</span><span>{escape(LABELS[1])}</span>"
+            f'<figure><div class="slider"><img src="{_uri(degraded)}" alt="{escape(labels[0])}">'
+            f'<img src="{_uri(output)}" alt="{escape(labels[1])}">'
+            f"<span>{escape(labels[0])}</span><span>{escape(labels[1])}</span>"
             '<input type="range" min="0" max="100" step="0.1" value="50" aria-label="Move to compare"></div>'
             f'<div class="details">{details}</div><figcaption>{escape(caption)}</figcaption></figure>'
         )

@@ -13,7 +13,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Checkpoint
 from PIL import Image
 
-from clearcall.evaluation.panels import comparison_panel
+from clearcall.evaluation.panels import LABELS, comparison_panel
 from clearcall.training.checkpoint import BEST, LAST
 from clearcall.training.module import RestorationModule
 from clearcall.training.recipe import Recipe
@@ -58,10 +58,11 @@ class Curve(pl.Callback):
 
 
 class Panels(pl.Callback):
-    """Saves Input | Student output | Ground truth of a few fixed pairs after each epoch."""
+    """Saves input, output and ground truth of a few fixed pairs after each epoch; ``label`` is the output's head."""
 
-    def __init__(self, folder: Path, pairs: list[FixedPair]) -> None:
+    def __init__(self, folder: Path, pairs: list[FixedPair], label: str = LABELS[1]) -> None:
         self.folder = folder
+        self.labels = (LABELS[0], label, LABELS[2])
         # The pairs stand profile by profile; one step more each time shows another picture, too.
         places = [(2 * row + 1) * len(pairs) // (2 * PANEL_ROWS) + row for row in range(PANEL_ROWS)]
         self.pairs = [pairs[place % len(pairs)] for place in places]
@@ -70,7 +71,10 @@ class Panels(pl.Callback):
         """Write ``epoch-NNNN.png``."""
         if trainer.sanity_checking or not trainer.is_global_zero or not isinstance(pl_module, RestorationModule):
             return
-        rows = [comparison_panel(pair.degraded, pl_module.sharpen(pair), pair.sharp) for pair in self.pairs]
+        rows = [
+            comparison_panel(pair.degraded, pl_module.sharpen(pair), pair.sharp, labels=self.labels)
+            for pair in self.pairs
+        ]
         width = max(row.shape[1] for row in rows)
         page = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
         self.folder.mkdir(parents=True, exist_ok=True)

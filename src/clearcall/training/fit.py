@@ -261,7 +261,7 @@ def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], options: R
     config = recipe.training
     callbacks: list[pl.Callback] = [
         Curve(paths.curve),
-        Panels(paths.panels, pairs),
+        Panels(paths.panels, pairs, f"{recipe.trains.capitalize()} output"),
         LearningRateMonitor("epoch"),
         Checkpoints(paths.checkpoints, recipe, config.checkpoint_steps, options.seconds),
     ]

@@ -13,7 +13,7 @@ from clearcall.evaluation.quality.journal import NAME
 from clearcall.evaluation.quality.measure import Setup
 from clearcall.evaluation.quality.page import Pages
 from clearcall.evaluation.quality.run import Report, run
-from clearcall.evaluation.quality.sources import find_sources
+from clearcall.evaluation.quality.sources import find_sources, some_of_each
 from clearcall.media.folder import atomic_folder, check_folder
 
 RESULTS = ("results.json", "results.csv", "results.html", "panels.html")
@@ -52,7 +52,8 @@ def bench(
         InputError: Nothing could be measured.
         OutputError: The folder can't be used.
     """
-    sources = find_sources(folder)
+    found = find_sources(folder)
+    sources = some_of_each(found, setup.limit) if setup.limit else found
     journal = _prepare(output, force)
     findings = run(
         sources,
@@ -62,7 +63,7 @@ def bench(
         workers=workers or len(os.sched_getaffinity(0)),
         on_progress=on_progress,
     )
-    outcome = Outcome(setup, profiles, findings, dict(left_out or {}))
+    outcome = Outcome(setup, profiles, findings, dict(left_out or {}), len(found))
     pages = Pages(outcome, sources)
     with atomic_folder(output, force=True) as unfinished:
         for name, text in zip(

@@ -14,6 +14,7 @@ from typing import Any
 from clearcall import __version__
 from clearcall.degrade import Profile
 from clearcall.evaluation import bdrate, flicker, interval, metrics, multiscale, vmaf
+from clearcall.evaluation.quality.bars import Bar, bars
 from clearcall.evaluation.quality.measure import MEASURES, Setup
 from clearcall.evaluation.quality.run import Findings
 from clearcall.evaluation.quality.summary import BitsSaved, Summary, bits_saved, summaries
@@ -44,17 +45,31 @@ class Outcome:
         profiles: The links.
         findings: What was found.
         left_out: What couldn't be measured on this computer -> why.
+        of: Sources that the folder holds; more than were measured where a part was asked for. 0: not known.
     """
 
     setup: Setup
     profiles: Sequence[Profile]
     findings: Findings
     left_out: dict[str, str]
+    of: int = 0
+
+    @property
+    def counted(self) -> str:
+        """How many pictures and clips stand in the figures, as in ``"51 of 102 pictures and clips"``."""
+        count = len({record.name for record in self.findings.records})
+        part = f"{count} of {self.of}" if self.of > count else f"{count}"
+        return f"{part} pictures and clips"
+
+    @cached_property
+    def bars(self) -> list[Bar]:
+        """What has to be shown of each model, and whether it is."""
+        return bars(self.models, self.summaries, self.profiles, self.saved["ssim"])
 
     @property
     def models(self) -> list[str]:
         """Names of the models that might ship, teachers left out."""
-        return [candidate.name for candidate in self.setup.candidates if not candidate.is_teacher]
+        return [candidate.name for candidate in self.setup.candidates if candidate.ships]
 
     @cached_property
     def summaries(self) -> list[Summary]:
@@ -87,9 +102,11 @@ def to_json(outcome: Outcome) -> str:
         "clearcall": __version__,
         "protocols": protocols(),
         "left_out": outcome.left_out,
+        "sources": {"measured": len({record.name for record in outcome.findings.records}), "of": outcome.of},
         "models": outcome.models,
         "identities": {candidate.name: candidate.identity for candidate in outcome.setup.candidates},
         "strengths": outcome.findings.strengths,
+        "bars": [asdict(bar) for bar in outcome.bars],
         "summaries": [asdict(summary) for summary in outcome.summaries],
         "bd_rate": {
             measure: {

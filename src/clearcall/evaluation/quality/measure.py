@@ -96,12 +96,14 @@ class Setup:
         ffmpeg: A program with libvmaf, or None: without VMAF.
         lpips: Loads a function of output and truth that gives LPIPS, or None: without.
         seed: For what is random in the degradation.
+        limit: At most so many sources of each category are measured; None: all.
     """
 
     candidates: tuple[Candidate, ...] = ()
     ffmpeg: str | None = None
     lpips: Callable[[], Distance] | None = None
     seed: int = 0
+    limit: int | None = None
 
 
 class Meter:

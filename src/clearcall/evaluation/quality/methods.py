@@ -33,14 +33,14 @@ class Candidate:
         name: As in tables.
         make: Loads it; gives a function of a uint8 ``(height, width, 3)`` RGB frame.
         identity: A text that differs where its weights differ, so that runs with other weights aren't mixed.
-        is_teacher: Shown, but not taken for what ships.
+        ships: Whether it is a model that might ship; a teacher is shown, no more.
         only: Names of the links on which it is measured; empty: all.
     """
 
     name: str
     make: Callable[[], Restore]
     identity: str
-    is_teacher: bool = False
+    ships: bool = True
     only: frozenset[str] = frozenset()
 
     def takes(self, profile: str) -> bool:

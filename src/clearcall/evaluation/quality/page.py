@@ -40,9 +40,10 @@ class Pages:
 
     def results(self) -> str:
         """Figures first, then curves, categories and three pictures."""
-        lead = f"{self._overall[0].count} pictures and clips, each sent through "
+        lead = f"{self._outcome.counted}, each sent through "
         lead += f"{len(self._outcome.profiles)} links; every method measured on the same frames."
         report = Report(f"How much “{self._method}” gives back", lead).facts(self._facts())
+        self._add_bars(report)
         self._add_profiles(report)
         add_rates(report, self._outcome, self._method)
         self._add_categories(report)
@@ -67,7 +68,7 @@ class Pages:
 
     @property
     def _methods(self) -> list[str]:
-        return list(self._records[0].scores)
+        return list(dict.fromkeys(name for record in self._records for name in record.scores))
 
     @property
     def _overall(self) -> list[Summary]:
@@ -100,13 +101,13 @@ class Pages:
         columns = ["Link", "Input", *(name for name in self._methods if name != INPUT), "Gain", "95 %", "Harmed"]
         rows, best = [], {}
         for index, summary in enumerate(self._overall):
-            values = [summary.spreads[name].mean.ssim for name in self._methods]
+            values = [self._of(summary, name, "ssim") for name in self._methods]
             gain = summary.gains[self._method]
             rows.append(
                 [
                     summary.profile,
                     *(
-                        f"{value:.4f}{self._strength(summary.profile, name)}"
+                        f"{_figure(value, 4)}{self._strength(summary.profile, name)}"
                         for name, value in zip(self._methods, values, strict=True)
                     ),
                     f"{gain.ssim.mean:+.4f}",
@@ -114,11 +115,25 @@ class Pages:
                     f"{gain.harmed} of {summary.count}",
                 ]
             )
-            best[index] = 1 + values.index(max(values))
-        note = "SSIM. In brackets the filters' strengths, each the best for its link. "
+            best[index] = 1 + values.index(max(value for value in values if value is not None))
+        note = (
+            f"SSIM, means of {self._outcome.counted}. In brackets the filters' strengths, each the best for its link. "
+        )
         note += f"Gain, its interval and the pictures harmed are those of {self._method}."
         totals = [index for index, summary in enumerate(self._overall) if summary.profile == CODED]
         report.heading("Links", note).table(columns, rows, best=best, totals=totals)
+
+    def _add_bars(self, report: Report) -> None:
+        note = f"{self._outcome.counted}. A dash: no bar is set."
+        rows = [[bar.figure, bar.model, bar.asked, bar.found, bar.verdict] for bar in self._outcome.bars]
+        if rows:
+            report.heading("What it has to show", note).table(["Figure", "Model", "Bar", "Measured", ""], rows)
+
+    @staticmethod
+    def _of(summary: Summary, method: str, measure: str) -> float | None:
+        spread = summary.spreads.get(method)
+        value: float | None = getattr(spread.mean, measure) if spread else None
+        return value
 
     def _strength(self, profile: str, method: str) -> str:
         strengths = self._outcome.findings.strengths.get(profile, {})
@@ -132,19 +147,20 @@ class Pages:
             [profile, *(_change(lookup.get((profile, name)), self._method) for name in [*categories, ALL])]
             for profile in profiles
         ]
-        note = f"SSIM of the input, and what {self._method} adds."
+        note = f"{self._outcome.counted}: SSIM of the input, and what {self._method} adds."
         totals = [index for index, profile in enumerate(profiles) if profile == CODED]
         report.heading("Categories", note).table(["Link", *categories, ALL], rows, totals=totals)
 
     def _add_measures(self, report: Report) -> None:
-        report.heading("All measures", "Means over all pictures and clips of a link.")
+        report.heading("All measures", f"{self._outcome.counted}, each link by itself.")
         for measure in MEASURES[1:]:
             rows, best = [], {}
             for index, summary in enumerate(self._overall):
-                values = [getattr(summary.spreads[name].mean, measure) for name in self._methods]
+                values = [self._of(summary, name, measure) for name in self._methods]
                 rows.append([summary.profile, *(_figure(value, _DIGITS.get(measure, 4)) for value in values)])
-                if None not in values:
-                    best[index] = 1 + values.index((min if measure in _LOWER_IS_BETTER else max)(values))
+                known = [value for value in values if value is not None]
+                if known:
+                    best[index] = 1 + values.index((min if measure in _LOWER_IS_BETTER else max)(known))
             if best:
                 report.table(["Link", *self._methods], rows, best=best, folded=TITLES[measure])
         for title, attribute, percent in (
@@ -153,10 +169,11 @@ class Pages:
             ("SSIM, worst picture", "ssim_least", False),
             ("Share of pictures above 0.90", "ssim_good", True),
         ):
-            values = [[getattr(s.spreads[name], attribute) for name in self._methods] for s in self._overall]
+            spreads = [(s.profile, [s.spreads.get(name) for name in self._methods]) for s in self._overall]
+            digits = ".1%" if percent else ".4f"
             rows = [
-                [s.profile, *(f"{value:.1%}" if percent else f"{value:.4f}" for value in row)]
-                for s, row in zip(self._overall, values, strict=True)
+                [profile, *("-" if spread is None else format(getattr(spread, attribute), digits) for spread in row)]
+                for profile, row in spreads
             ]
             report.table(["Link", *self._methods], rows, folded=title)
 
@@ -190,6 +207,7 @@ class Pages:
                 moment.truth,
                 caption=f"{head} gain ({self._gain(record):+.4f}): {record.name}, {record.width}x{record.height}, "
                 f"{record.profile}, {record.kbps:.0f} kbit/s",
+                labels=("Input", self._method, "Ground truth"),
                 notes=(_note(before.ssim, before.vmaf), _note(after.ssim, after.vmaf), ""),
             )
 

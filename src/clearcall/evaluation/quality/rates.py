@@ -23,7 +23,7 @@ def add_rates(report: Report, outcome: Outcome, method: str) -> None:
     if not any(outcome.saved.values()):
         return
     note = "BD-rate against the input as shown: how many percent more bits for the same quality. Negative: fewer. "
-    note += "In brackets the 95 % interval (pictures drawn again at random)."
+    note += f"{outcome.counted}. In brackets the 95 % interval (pictures drawn again at random)."
     report.heading("Bits saved", note)
     drawn = _drawn(outcome, method)
     for measure, rows in outcome.saved.items():
@@ -36,7 +36,7 @@ def add_rates(report: Report, outcome: Outcome, method: str) -> None:
         report.rate_curves(
             {_codec(codec): {name: of[name] for name in drawn if name in of} for codec, of in curves.items()},
             across="kbit/s",
-            caption=f"{TITLES[measure]} over the bitrate, means of all pictures; each dot is a link.",
+            caption=f"{TITLES[measure]} over the bitrate, means of {outcome.counted}; each dot is a link.",
         )
 
 

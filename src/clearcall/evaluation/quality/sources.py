@@ -79,6 +79,22 @@ def find_sources(folder: Path) -> list[Source]:
     return found
 
 
+def some_of_each(sources: Sequence[Source], limit: int) -> list[Source]:
+    """Take at most so many sources of each category, evenly spread over them; always the same ones.
+
+    Example:
+        >>> found = [Source(name, name[0], Path(name)) for name in ("a1", "a2", "a3", "a4", "b1")]
+        >>> [source.name for source in some_of_each(found, 2)]
+        ['a1', 'a3', 'b1']
+    """
+    chosen = []
+    for category in {source.category for source in sources}:
+        of_it = [source for source in sources if source.category == category]
+        count = min(limit, len(of_it))
+        chosen += [of_it[index * len(of_it) // count] for index in range(count)]
+    return sorted(chosen, key=sources.index)
+
+
 def send(source: Source, profiles: Sequence[Profile], seed: int = 0) -> Iterator[Sent]:
     """Send a source through links, one after another.
 

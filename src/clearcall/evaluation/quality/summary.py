@@ -98,8 +98,13 @@ def _by_profile(records: Sequence[Record], profiles: Sequence[Profile]) -> dict[
 
 
 def _mean_record(row: Sequence[Record]) -> Record:
-    scores = {name: _mean_score([record.scores[name] for record in row]) for name in row[0].scores}
+    scores = {name: _mean_score([record.scores[name] for record in row]) for name in in_all(row)}
     return replace(row[0], profile=CODED, scores=scores, kbps=fmean(record.kbps for record in row))
+
+
+def in_all(records: Sequence[Record]) -> list[str]:
+    """Names of the methods that every record has; some models are measured behind some links only."""
+    return [name for name in records[0].scores if all(name in record.scores for record in records)]
 
 
 def _mean_score(scores: Sequence[Score]) -> Score:
@@ -204,7 +209,7 @@ def _ladders(
         rates = np.array([[record.kbps for record in column] for column in columns]).T
         scores = {
             name: np.array([[getattr(r.scores[name], measure) for r in column] for column in columns], np.float64).T
-            for name in columns[0][0].scores
+            for name in in_all([column[0] for column in columns])
         }
         if not any(np.isnan(values).any() for values in scores.values()):
             found[codec] = (rates, scores)
