@@ -57,12 +57,13 @@ class Pages:
     def panels(self) -> str:
         """Best, median and worst picture of each category."""
         report = Report(
-            f"“{self._method}”, category by category", f"Best, median and worst gain in SSIM, {self._shown}."
+            f"“{self._method}”, category by category",
+            f"Best, median and worst gain in SSIM, {self._shown}; {self._outcome.counted}.",
         )
         records = self._shown_records
         for category in sorted({record.category for record in records}):
             chosen = [record for record in records if record.category == category]
-            report.heading(category, f"{len(chosen)} pictures or clips")
+            report.heading(category, f"Of {len(chosen)} measured.")
             self._add_pictures(report, self._ranked(chosen))
         return report.html(f"Made by clearcall {__version__}. All figures: results.html.")
 
@@ -98,7 +99,7 @@ class Pages:
         return [*facts, Fact("Harmed", f"{gain.harmed} of {whole.count}", f"lose SSIM, {whole.profile}")]
 
     def _add_profiles(self, report: Report) -> None:
-        columns = ["Link", "Input", *(name for name in self._methods if name != INPUT), "Gain", "95 %", "Harmed"]
+        columns = ["Link", "Gain", "95 %", "Harmed", *self._methods]
         rows, best = [], {}
         for index, summary in enumerate(self._overall):
             values = [self._of(summary, name, "ssim") for name in self._methods]
@@ -106,16 +107,16 @@ class Pages:
             rows.append(
                 [
                     summary.profile,
+                    f"{gain.ssim.mean:+.4f}",
+                    _within(gain.ssim.low, gain.ssim.high, 4),
+                    f"{gain.harmed} of {summary.count}",
                     *(
                         f"{_figure(value, 4)}{self._strength(summary.profile, name)}"
                         for name, value in zip(self._methods, values, strict=True)
                     ),
-                    f"{gain.ssim.mean:+.4f}",
-                    _within(gain.ssim.low, gain.ssim.high, 4),
-                    f"{gain.harmed} of {summary.count}",
                 ]
             )
-            best[index] = 1 + values.index(max(value for value in values if value is not None))
+            best[index] = 4 + values.index(max(value for value in values if value is not None))
         note = (
             f"SSIM, means of {self._outcome.counted}. In brackets the filters' strengths, each the best for its link. "
         )
