@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clearcall.cli.device import DeviceOption
 from clearcall.cli.progress import progress
 from clearcall.data import Blur
 from clearcall.errors import InputError
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 SOME_FAILED = 1
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     folder: Annotated[Path, typer.Argument(help="Sharp pictures, or pairs in the official or the flat GoPro layout.")],
     model: Annotated[str, typer.Option(help="Name of a bundled model, or path of a bundle.")] = "small",
+    device: DeviceOption = "auto",
     profile: Annotated[
         list[str] | None,
         typer.Option(help="How sharp pictures are degraded; may be repeated. See: clearcall degrade --list"),
@@ -50,7 +52,7 @@ def evaluate(
     cases = find_cases(folder, profile or [], blur=blur)
     if benchmark == "gopro" and cases[0].degraded is None:
         raise InputError(f"{folder} holds no pairs of blurred and sharp pictures, which --benchmark gopro measures.")
-    sharpener = load(model)
+    sharpener = load(model, device=device)
 
     def sharpen(frame: Frame) -> Frame:
         return sharpener.sharpen(frame, strength)

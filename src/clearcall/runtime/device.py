@@ -66,7 +66,7 @@ def open_fastest(makers: Mapping[str, Callable[[], Engine]], model: str, memory:
 
     Args:
         makers: Open an engine, by device; one whose hardware is absent or fails doesn't count.
-        model: What tells the model from others.
+        model: What tells the model from others, and the way it is run: precision, threads.
         memory: The file that remembers; by default in the user's cache. A damaged one is ignored.
 
     Raises:
