@@ -11,7 +11,7 @@ import clearcall
 
 SOURCE = Path(clearcall.__file__).parent
 LAYERS = [
-    {"errors", "frame"},
+    {"cpus", "errors", "frame"},
     {"media"},
     {"data"},
     {"degrade"},

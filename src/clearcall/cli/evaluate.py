@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +10,7 @@ import typer
 
 from clearcall.cli.device import DeviceOption
 from clearcall.cli.progress import progress
+from clearcall.cpus import usable_cpus
 from clearcall.data import Blur
 from clearcall.errors import InputError
 
@@ -75,7 +75,7 @@ def _conference(
     from clearcall.media.folder import atomic_folder
 
     with progress(f"measuring {folder}", "pictures") as report:
-        evaluation = run(sharpen, cases, workers=os.cpu_count() or 1, on_progress=report)
+        evaluation = run(sharpen, cases, workers=usable_cpus(), on_progress=report)
     if output is not None:
         with atomic_folder(output, force) as unfinished:
             write_results(unfinished, evaluation, cases, sharpen, model)
@@ -92,7 +92,7 @@ def _gopro(
     from clearcall.media.folder import atomic_folder
 
     with progress(f"measuring {folder}", "pairs") as report:
-        found = paper_table(sharpen, cases, workers=os.cpu_count() or 1, on_progress=report)
+        found = paper_table(sharpen, cases, workers=usable_cpus(), on_progress=report)
     if output is not None:
         with atomic_folder(output, force) as unfinished:
             write_paper_table(unfinished, found, cases, sharpen, model)
