@@ -25,8 +25,9 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 from memory import in_another_process
-from speed import machine
 
+from clearcall.benchmark.speed import machine
+from clearcall.cpus import usable_cpus
 from clearcall.demo.scene import CallScene
 from clearcall.media.video import VideoSink, VideoSource
 
@@ -116,7 +117,7 @@ def main() -> None:
                 runs.once()
         first = first_frame(source, folder / "cache", options.model)
     rows = {name: describe(name, runs, frames, work) for name, runs in work.items()}
-    print(machine(len(os.sched_getaffinity(0))))
+    print(machine(usable_cpus()))
     print(f"{source.name}, {frames} frames, {options.rounds} rounds; whole commands, start included\n")
     print("| command | seconds, median | least to most | frames/s | to `cas` | CPU ms a frame | to `cas` | peak MiB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -128,7 +129,7 @@ def main() -> None:
     print(f"\nfirst frame: {first['cold']:.2f} s cold, {first['warm']:.2f} s with the compiled graph on disk")
     if options.json:
         content = {
-            "machine": machine(len(os.sched_getaffinity(0))),
+            "machine": machine(usable_cpus()),
             "frames": frames,
             "rows": rows,
             "first_frame": first,

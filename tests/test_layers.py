@@ -94,5 +94,10 @@ def test_importing_clearcall_loads_nothing_heavy():
     assert not loaded_after("import clearcall") & {"openvino", "av", "skimage", "scipy", "numpy", "PIL", "typer"}
 
 
+def test_the_first_frame_waits_for_nothing_that_it_does_not_need():
+    loaded = loaded_after("import clearcall, numpy; clearcall.load().sharpen(numpy.zeros((8, 8, 3), 'uint8'))")
+    assert not loaded & {"pydantic", "av", "skimage", "scipy", "PIL", "typer", "rich"}
+
+
 def test_help_loads_nothing_heavy():
     assert not loaded_after("import clearcall.cli") & {"openvino", "av", "skimage", "scipy"}
