@@ -214,6 +214,7 @@ def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Te
             load_weights(network, read_checkpoint(start), start)
         return network, None
     student = Student(recipe.student)
+    student.rounds_weights = recipe.training.quantisation_aware
     if start is not None:
         _load_start(student, start)
     teacher = build_teacher(recipe.teacher) if recipe.teacher is not None else None
