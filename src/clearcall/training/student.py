@@ -242,7 +242,7 @@ class Student(nn.Module):
     def _convolved(self, layer: nn.Module, features: Tensor) -> Tensor:
         if self.rounds_weights and isinstance(layer, nn.Conv2d):
             weight = rounded(layer.weight)
-            return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)  # type: ignore[arg-type]
+            return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)
         return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
 
     def correction(self, degraded: Tensor) -> Tensor:
