@@ -1,6 +1,7 @@
 """File to file: H.264 1080p30 in, H.264 out, `clearcall sharpen` beside `ffmpeg -vf cas`, interleaved in one run.
 
-python benchmarks/files.py [--source FILE] [--seconds 10] [--rounds 5] [--presets veryfast ultrafast] [--cores 2] [--json FILE]
+python benchmarks/files.py [--source FILE] [--seconds 10] [--rounds 5] [--presets veryfast ultrafast] [--cores 2]
+                           [--json FILE]
 
 Each run is a process of its own with the same source, encoder, preset and CRF; the whole command is timed, start
 included. Its processor time (of all cores, user and system) and its peak memory (ru_maxrss) are the kernel's; the
