@@ -1,12 +1,23 @@
 import json
 import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearcall.bundle import FORMAT_VERSION, Card, bundled_models, read_bundle, write_bundle
 from clearcall.errors import BundleError, OutputError
 
 CARD = Card(format_version=FORMAT_VERSION, name="tiny", parameters=1, multiple_of=2, student={}, graphs={})
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("int8"), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 @pytest.fixture
@@ -65,7 +76,20 @@ def test_a_missing_graph_file_is_named(small):
         ({"format_version": 99}, "format version 99"),
         ({"format_version": None}, "format version None"),
         ({"multiple_of": 0}, "wrong at multiple_of"),
+        ({"multiple_of": True}, "wrong at multiple_of, which must be a whole number from 1 to 16"),
+        ({"multiple_of": 2.0}, "wrong at multiple_of"),
+        ({"multiple_of": 17}, "wrong at multiple_of"),
         ({"graphs": {"int8": {"file": "../../etc/passwd", "sha256": "0" * 64}}}, "wrong at graphs"),
+        ({"graphs": {"int8": {"file": "a.onnx", "sha256": "0" * 63}}}, "wrong at graphs"),
+        ({"graphs": {"int8": {"file": "a.onnx"}}}, "wrong at graphs"),
+        ({"graphs": {"int8": {"file": "a.onnx", "sha256": 7}}}, "wrong at graphs"),
+        ({"graphs": {"int4": {"file": "a.onnx", "sha256": "0" * 64}}}, "wrong at graphs"),
+        ({"graphs": []}, "wrong at graphs"),
+        ({"name": None}, "wrong at name, which must be text"),
+        ({"parameters": "many"}, "wrong at parameters"),
+        ({"student": {"stride": "2"}}, "wrong at student"),
+        ({"scores": {"ssim": "good"}}, "wrong at scores"),
+        ({"training": {"losses": ["l1"]}}, "wrong at training"),
     ],
 )
 def test_a_wrong_card_is_refused(small, change, expected):
@@ -73,6 +97,45 @@ def test_a_wrong_card_is_refused(small, change, expected):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BundleError, match=expected):
         read_bundle(small)
+
+
+def test_an_entry_that_is_missing_is_named(small):
+    path = small / "card.json"
+    values = json.loads(path.read_text())
+    for name in ("name", "parameters", "multiple_of", "student", "graphs"):
+        path.write_text(json.dumps({key: value for key, value in values.items() if key != name}))
+        with pytest.raises(BundleError, match=f"wrong at {name}, which is missing"):
+            read_bundle(small)
+
+
+def test_a_card_needs_no_more_than_it_must_say_and_may_say_more(small):
+    path = small / "card.json"
+    values = json.loads(path.read_text())
+    for name in ("description", "licence", "training", "scores", "protocol"):
+        del values[name]
+    path.write_text(json.dumps({**values, "colour_of_the_box": "red"}))
+    assert read_bundle(small).card.licence == "MIT"
+
+
+@given(
+    name=st.text(),
+    training=st.dictionaries(st.text(), st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)),
+    scores=st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
+)
+def test_every_card_comes_back_as_it_was(name, training, scores):
+    card = replace(CARD, name="tiny", description=name, training=training, scores=scores)
+    with tempfile.TemporaryDirectory() as folder:
+        written = write_bundle(Path(folder) / "tiny", card, {"int8": b"graph"})
+        assert read_bundle(written.folder) == written
+
+
+@given(change=st.dictionaries(st.sampled_from(sorted(asdict(CARD))), json_values))
+def test_no_card_ends_in_anything_but_a_card_or_an_error_of_ours(change):
+    values = {**asdict(CARD), **change}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "card.json").write_text(json.dumps(values))
+        with suppress(BundleError):
+            read_bundle(Path(folder)).graph("int8")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])

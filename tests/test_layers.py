@@ -11,7 +11,7 @@ import clearcall
 
 SOURCE = Path(clearcall.__file__).parent
 LAYERS = [
-    {"errors", "frame"},
+    {"cpus", "errors", "frame"},
     {"media"},
     {"data"},
     {"degrade"},
@@ -92,6 +92,11 @@ def test_the_runtime_never_loads_pytorch(statement):
 
 def test_importing_clearcall_loads_nothing_heavy():
     assert not loaded_after("import clearcall") & {"openvino", "av", "skimage", "scipy", "numpy", "PIL", "typer"}
+
+
+def test_the_first_frame_waits_for_nothing_that_it_does_not_need():
+    loaded = loaded_after("import clearcall, numpy; clearcall.load().sharpen(numpy.zeros((8, 8, 3), 'uint8'))")
+    assert not loaded & {"pydantic", "av", "skimage", "scipy", "PIL", "typer", "rich"}
 
 
 def test_help_loads_nothing_heavy():

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Final, Literal
 
 from clearcall.errors import BundleError, OutputError
 
@@ -25,16 +24,16 @@ CARD = "card.json"
 Precision = Literal["int8", "float32"]
 
 
-class GraphFile(BaseModel):
+@dataclass(frozen=True)
+class GraphFile:
     """One ONNX file of a bundle and its checksum."""
 
-    model_config = ConfigDict(frozen=True)
-
-    file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.onnx$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    file: str
+    sha256: str
 
 
-class Card(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Card:
     """What a bundle says about itself.
 
     Attributes:
@@ -51,25 +50,82 @@ class Card(BaseModel):
         protocol: How the scores were measured.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     format_version: int
     name: str
     description: str = ""
     licence: str = "MIT"
     parameters: int
-    multiple_of: int = Field(ge=1, le=16)
+    multiple_of: int
     student: dict[str, int]
     graphs: dict[Precision, GraphFile]
-    training: dict[str, str | int | float] = {}
-    scores: dict[str, float] = {}
+    training: dict[str, str | int | float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
     protocol: str = ""
 
 
-class Bundle(BaseModel):
-    """A bundle on disk whose card has been read."""
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
-    model_config = ConfigDict(frozen=True)
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_table(value: object, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(holds(entry) for entry in value.values())
+
+
+def _is_graph(value: object) -> bool:
+    if not _is_table(value, _is_text):
+        return False
+    file, sha256 = (value.get(key, "") for key in ("file", "sha256"))  # type: ignore[attr-defined]  # a table
+    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.onnx", file) and re.fullmatch(r"[0-9a-f]{64}", sha256))
+
+
+_RULES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "format_version": (_is_whole, "a whole number"),
+    "name": (_is_text, "text"),
+    "description": (_is_text, "text"),
+    "licence": (_is_text, "text"),
+    "parameters": (_is_whole, "a whole number"),
+    "multiple_of": (lambda value: _is_whole(value) and 1 <= value <= 16, "a whole number from 1 to 16"),
+    "student": (lambda value: _is_table(value, _is_whole), "whole numbers by name"),
+    "graphs": (
+        lambda value: _is_table(value, _is_graph) and value.keys() <= {"int8", "float32"},
+        "the file (NAME.onnx) and sha256 of int8, float32 or both",
+    ),
+    "training": (lambda value: _is_table(value, lambda entry: _is_text(entry) or _is_number(entry)), "values by name"),
+    "scores": (lambda value: _is_table(value, _is_number), "numbers by name"),
+    "protocol": (_is_text, "text"),
+}
+"""What each entry of a card must be. Checked by hand: to import a library for it takes longer than to load a model."""
+_OPTIONAL: Final = {"description", "licence", "training", "scores", "protocol"}
+
+
+def _read_card(values: Mapping[str, Any]) -> Card:
+    """Make a card of what its file holds; entries of other names are ignored.
+
+    Raises:
+        ValueError: What is wrong with an entry.
+    """
+    for name, (is_right, needed) in _RULES.items():
+        if name not in values:
+            if name not in _OPTIONAL:
+                raise ValueError(f"{name}, which is missing")
+        elif not is_right(values[name]):
+            raise ValueError(f"{name}, which must be {needed}")
+    known = {name: values[name] for name in _RULES if name in values}
+    graphs = {name: GraphFile(entry["file"], entry["sha256"]) for name, entry in values["graphs"].items()}
+    return Card(**{**known, "graphs": graphs})
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose card has been read."""
 
     folder: Path
     card: Card
@@ -121,11 +177,9 @@ def read_bundle(folder: Path) -> Bundle:
             "use a matching clearcall or export the bundle again."
         )
     try:
-        return Bundle(folder=folder, card=Card.model_validate(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(f"The bundle's card {path} is wrong at {where}: {first['msg'].lower()}.") from error
+        return Bundle(folder=folder, card=_read_card(values))
+    except ValueError as error:
+        raise BundleError(f"The bundle's card {path} is wrong at {error}; export the bundle again.") from error
 
 
 def write_bundle(folder: Path, card: Card, graphs: Mapping[Precision, bytes], *, force: bool = False) -> Bundle:
@@ -146,7 +200,7 @@ def write_bundle(folder: Path, card: Card, graphs: Mapping[Precision, bytes], *,
         raise OutputError(f"{folder} exists and is not a model bundle; it is left alone, give another name.")
     files = {precision: f"{card.name}.{precision}.onnx" for precision in graphs}
     entries = {p: GraphFile(file=files[p], sha256=_digest(content)) for p, content in graphs.items()}
-    card = card.model_copy(update={"graphs": entries})
+    card = replace(card, graphs=entries)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -154,7 +208,9 @@ def write_bundle(folder: Path, card: Card, graphs: Mapping[Precision, bytes], *,
             unfinished.chmod(0o755)
             for precision, content in graphs.items():
                 (unfinished / files[precision]).write_bytes(content)
-            (unfinished / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            (unfinished / CARD).write_text(
+                json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
             if folder.exists():
                 shutil.rmtree(folder)
             unfinished.replace(folder)
@@ -172,5 +228,5 @@ def bundled_models() -> dict[str, Path]:
         >>> "small" in bundled_models()
         True
     """
-    root = Path(str(resources.files("clearcall"))) / "bundles"
+    root = Path(__file__).parent / "bundles"
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+import clearcall
 from clearcall.cli import main
 
 
@@ -57,6 +58,28 @@ def test_evaluate_on_pairs_needs_no_output_folder(run, pictures: Path, tmp_path:
     assert status == 0
     assert "small, pairs on disk" in out
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_evaluate_runs_on_the_device_that_was_asked_for(run, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices, load = [], clearcall.load
+
+    def remembering(*arguments, **options):
+        sharpener = load(*arguments, **options)
+        devices.append(sharpener.device)
+        return sharpener
+
+    monkeypatch.setattr(clearcall, "load", remembering, raising=False)
+    assert run("evaluate", pictures, "--device", "onnxruntime")[0] == 0
+    assert [device.split()[0] for device in devices] == ["onnxruntime"]
+
+
+@pytest.mark.parametrize(
+    ("device", "status", "words"), [("toaster", 6, "no device toaster"), ("directml", 9, "use --device cpu")]
+)
+def test_a_device_that_is_not_there_is_one_sentence(run, pictures: Path, device: str, status: int, words: str) -> None:
+    found, out, err = run("evaluate", pictures, "--device", device)
+    assert (found, out, err.count("\n")) == (status, "", 1)
+    assert words in err
 
 
 def test_evaluate_lists_a_bad_picture_and_says_so_in_its_status(run, pictures: Path) -> None:

@@ -104,6 +104,8 @@ def test_a_reader_that_ends_ends_it():
         (["-", "--to", "out.mp4"], 3, "Standard input gives no video"),
         (["test", "--to", "out.mp4", "--size", "12"], 6, "give width x height in pixels"),
         (["test", "--to", "out.mp4", "--model", "smal"], 5, "the nearest is small"),
+        (["test", "--to", "out.mp4", "--device", "toaster"], 6, "There is no device toaster; choose one of auto, cpu"),
+        (["test", "--to", "out.mp4", "--device", "directml"], 9, "or use --device cpu"),
         (["test", "--to", "out.gif"], 4, "use one of .mp4"),
         (["test", "--to", "nowhere/out.mp4"], 4, "nowhere"),
         (["test", "--to", "taken.mp4"], 4, "--force"),

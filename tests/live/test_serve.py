@@ -337,6 +337,8 @@ def test_port_in_use_is_one_sentence(server: Served) -> None:
         ["--host", "0.0.0.0"],  # noqa: S104
         ["--host", "no.such.host.invalid", "--token", "t"],
         ["--model", "none"],
+        ["--device", "toaster"],
+        ["--device", "directml"],
         ["--largest", "big"],
         ["--largest", "0x5"],
         ["--ice-server", "example.org"],
@@ -367,6 +369,11 @@ def test_own_bundle_is_offered_by_its_name(tmp_path: Path) -> None:
     assert name == "mine"
     assert models["mine"] == str(folder)
     assert session_settings(Limits(), str(folder)).model == "mine"
+
+
+def test_sessions_run_on_the_device_that_was_asked_for() -> None:
+    assert session_settings(Limits(), device="onnxruntime").load("small").device.startswith("onnxruntime")
+    assert not session_settings(Limits(), device="cpu").load("small").device.startswith("onnxruntime")
 
 
 def lip_sync(interval: float, delay: float, packet: float) -> LipSync:

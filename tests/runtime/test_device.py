@@ -134,6 +134,16 @@ def test_auto_passes_over_hardware_that_is_gone(tmp_path, clock):
         open_fastest({"cuda": absent}, "small", memory)
 
 
+def test_auto_measures_once_for_each_number_of_threads(tmp_path, monkeypatch):
+    """A GPU may beat one thread of the CPU and not all of them."""
+    monkeypatch.setenv("CLEARCALL_CACHE", str(tmp_path))
+    monkeypatch.setattr("clearcall.runtime.sharpener.candidates", lambda: ["cpu", "onnxruntime"])
+    monkeypatch.setattr(device, "_FRAME", (72, 128, 3))
+    for threads in (1, 2, 1):
+        clearcall.load("small", threads=threads)
+    assert len(json.loads((tmp_path / "clearcall" / "devices.json").read_text())) == 2
+
+
 def test_auto_measures_real_engines(graph, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "_FRAME", (72, 128, 3))
     makers = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import clearcall
-from clearcall.errors import BundleError, InputError
+from clearcall.errors import BundleError, InputError, RecipeError
 from clearcall.media.video import VideoSink
 from clearcall.runtime import live
 from clearcall.runtime.camera import open_source
@@ -266,7 +266,7 @@ def test_a_model_that_fails_leaves_the_original_and_a_message(monkeypatch: pytes
         def sharpen(self, frame: np.ndarray, strength: float = 1.0) -> np.ndarray:
             raise RuntimeError("out of order")
 
-    monkeypatch.setattr(live, "load", lambda name: Failing())
+    monkeypatch.setattr(live, "load", lambda name, device: Failing())
     frame, sink = noise(1), Sink()
     messages: list[str] = []
     summary = LiveSession(lambda: Source([frame])).run(sink, on_message=messages.append)
@@ -275,8 +275,23 @@ def test_a_model_that_fails_leaves_the_original_and_a_message(monkeypatch: pytes
     assert "out of order" in messages[0]
 
 
+def test_a_session_runs_on_the_device_that_was_asked_for(monkeypatch: pytest.MonkeyPatch):
+    loaded = []
+
+    def remembering(model: str, **options: str) -> clearcall.Sharpener:
+        loaded.append(clearcall.load(model, **options))
+        return loaded[-1]
+
+    monkeypatch.setattr("clearcall.runtime.live.load", remembering)
+    summary = LiveSession(lambda: Still(noise(1)), device="onnxruntime").run(Sink(), seconds=0.2)
+    assert summary.sharpened > 0
+    assert {sharpener.device.split()[0] for sharpener in loaded} == {"onnxruntime"}
+
+
 def test_an_unknown_model_and_strength_are_refused_at_once():
     with pytest.raises(BundleError, match="nearest is small"):
         LiveSession(lambda: Still(noise(1)), model="smal")
+    with pytest.raises(RecipeError, match="no device toaster"):
+        LiveSession(lambda: Still(noise(1)), device="toaster")
     with pytest.raises(InputError, match="strength"):
         LiveSession(lambda: Still(noise(1)), strength=3).run(Sink())

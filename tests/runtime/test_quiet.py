@@ -29,6 +29,16 @@ def test_sharpening_loads_no_telemetry_and_starts_nothing():
     assert said.split() == ["MainThread", "0"]
 
 
+def test_the_converter_is_loaded_only_when_someone_asks_for_it():
+    said = run(
+        "from clearcall.runtime.quiet import load_openvino; openvino = load_openvino()\n"
+        "assert not any(name.startswith('openvino.tools.ovc') for name in sys.modules), 'the converter was loaded'\n"
+        "assert callable(openvino.convert_model) and not hasattr(openvino, 'convert_everything')\n"
+        "from openvino import convert_model; assert convert_model is openvino.convert_model"
+    )
+    assert said.split() == ["MainThread", "0"]
+
+
 def test_telemetry_that_is_there_already_is_left_to_its_owner():
     code = (
         "import openvino_telemetry; from clearcall.runtime.quiet import load_openvino; print(load_openvino().__name__)"

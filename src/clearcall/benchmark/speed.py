@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from clearcall.benchmark.limits import Limits, measure_limits
 from clearcall.benchmark.start import measure_start
 from clearcall.benchmark.work import Bar, Work, all_work
+from clearcall.cpus import usable_cpus
 
 _WARM_UP: Final = 5
 _FEATURES: Final = ("avx2", "avx_vnni", "avx512f", "avx512_vnni")
@@ -78,7 +78,7 @@ def bench_speed(threads: int | None, rounds: int, on_progress: Callable[[int, in
         rounds: How often each row is timed, after a few times that don't count.
         on_progress: Called after each round.
     """
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or usable_cpus()
     work = all_work(count)
     times = interleave({row.name: row.run for row in work}, rounds, on_progress)
     limits = {number: measure_limits(number) for number in sorted({count, 1})}
@@ -129,7 +129,7 @@ def machine(threads: int) -> str:
         threads: That the work may use.
     """
     packages = ", ".join(f"{name} {version(name)}" for name in ("openvino", "av", "numpy"))
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cpus()
     flags = _cpu("flags").split()
     features = ", ".join(name for name in _FEATURES if name in flags)
     cpu = _cpu("model name") or platform.processor()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clearcall.cli.device import DeviceOption
 from clearcall.cli.progress import progress
+from clearcall.cpus import usable_cpus
 from clearcall.data import Blur
 from clearcall.errors import InputError
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 SOME_FAILED = 1
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     folder: Annotated[Path, typer.Argument(help="Sharp pictures, or pairs in the official or the flat GoPro layout.")],
     model: Annotated[str, typer.Option(help="Name of a bundled model, or path of a bundle.")] = "small",
+    device: DeviceOption = "auto",
     profile: Annotated[
         list[str] | None,
         typer.Option(help="How sharp pictures are degraded; may be repeated. See: clearcall degrade --list"),
@@ -50,7 +52,7 @@ def evaluate(
     cases = find_cases(folder, profile or [], blur=blur)
     if benchmark == "gopro" and cases[0].degraded is None:
         raise InputError(f"{folder} holds no pairs of blurred and sharp pictures, which --benchmark gopro measures.")
-    sharpener = load(model)
+    sharpener = load(model, device=device)
 
     def sharpen(frame: Frame) -> Frame:
         return sharpener.sharpen(frame, strength)
@@ -73,7 +75,7 @@ def _conference(
     from clearcall.media.folder import atomic_folder
 
     with progress(f"measuring {folder}", "pictures") as report:
-        evaluation = run(sharpen, cases, workers=os.cpu_count() or 1, on_progress=report)
+        evaluation = run(sharpen, cases, workers=usable_cpus(), on_progress=report)
     if output is not None:
         with atomic_folder(output, force) as unfinished:
             write_results(unfinished, evaluation, cases, sharpen, model)
@@ -90,7 +92,7 @@ def _gopro(
     from clearcall.media.folder import atomic_folder
 
     with progress(f"measuring {folder}", "pairs") as report:
-        found = paper_table(sharpen, cases, workers=os.cpu_count() or 1, on_progress=report)
+        found = paper_table(sharpen, cases, workers=usable_cpus(), on_progress=report)
     if output is not None:
         with atomic_folder(output, force) as unfinished:
             write_paper_table(unfinished, found, cases, sharpen, model)

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from clearcall.cli.device import DeviceOption
 from clearcall.errors import OutputError, RecipeError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _MAX_RATE: Final = 240.0
 ShowStatus = Callable[["LiveStatus"], None]
 
 
-def live(
+def live(  # noqa: PLR0913, PLR0917 - each is an option of the command
     source: Annotated[
         str,
         typer.Argument(
@@ -54,6 +55,7 @@ def live(
         typer.Option(min=0.0, max=2.0, help="0 is the original, 1 the model's output, up to 2 exaggerated."),
     ] = 1.0,
     model: Annotated[str, typer.Option(help="A bundled model's name, or the path of a bundle.")] = "small",
+    device: DeviceOption = "auto",
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Ask the camera for this size [1280x720]; scale others to it.")
     ] = None,
@@ -74,7 +76,9 @@ def live(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted_size = parse_size(size) if size else None
     rate = Fraction(fps).limit_denominator(1001) if fps else None
-    session = LiveSession(lambda: open_source(source, size=wanted_size, rate=rate), model=model, strength=strength)
+    session = LiveSession(
+        lambda: open_source(source, size=wanted_size, rate=rate), model=model, strength=strength, device=device
+    )
     with _status_line() as (show, say):
         summary = session.run(_open_sink(target, session, force), seconds=seconds, on_status=show, on_message=say)
     typer.echo(describe(summary), err=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clearcall.cli.device import DeviceOption
 from clearcall.errors import RecipeError, require
 
 
@@ -17,6 +18,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     model: Annotated[str, typer.Option(help="A bundled model's name, or the path of a bundle.")] = "small",
+    device: DeviceOption = "auto",
     strength: Annotated[float, typer.Option(min=0.0, max=2.0, help="What WebRTC sessions start with.")] = 1.0,
     token: Annotated[
         str | None, typer.Option(envvar="CLEARCALL_TOKEN", help="What WebRTC peers must send as bearer token.")
@@ -45,7 +47,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command
     limits = Limits(sessions, width, height, offer_bytes, idle_seconds=idle)
     server.serve(
         server.Door(host, port, token, certificate, key, tuple(allow_origin or ())),
-        server.session_settings(limits, model, strength, tuple(ice_server or ())),
+        server.session_settings(limits, model, strength, tuple(ice_server or ()), device),
         on_start=lambda url: typer.echo(f"clearcall is at {url} (Ctrl-C ends it)"),
         bit_rate=1000 * bit_rate,
     )

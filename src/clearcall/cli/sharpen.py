@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from clearcall.cli.device import DeviceOption
 from clearcall.cli.progress import Report, progress
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def sharpen(  # noqa: PLR0913, PLR0917 - each is an option of the command
     preset: Annotated[
         str | None, typer.Option(help="The encoder's speed against size, as in veryfast or slow (av1, vp9: a number).")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, directml, coreml, onnxruntime, or auto: the fastest, measured once.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Sharpen pictures, videos and whole folders; sound, subtitles, times and metadata stay as they are."""

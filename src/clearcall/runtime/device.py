@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +55,8 @@ def candidates() -> list[str]:
         >>> candidates()[0]
         'cpu'
     """
+    if find_spec("onnxruntime") is None:
+        return [CPU]
     found = [device for build, device in _BUILDS.items() if _installed(build)]
     if sys.platform == "darwin" and _installed("onnxruntime"):
         found.append("coreml")
@@ -66,7 +68,7 @@ def open_fastest(makers: Mapping[str, Callable[[], Engine]], model: str, memory:
 
     Args:
         makers: Open an engine, by device; one whose hardware is absent or fails doesn't count.
-        model: What tells the model from others.
+        model: What tells the model from others, and the way it is run: precision, threads.
         memory: The file that remembers; by default in the user's cache. A damaged one is ignored.
 
     Raises:
@@ -124,6 +126,8 @@ def _read(memory: Path) -> dict[str, str]:
 
 
 def _installed(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # as slow to import as a model to load
+
     try:
         return version(distribution)
     except PackageNotFoundError:

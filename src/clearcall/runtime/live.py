@@ -13,6 +13,7 @@ from typing import Final
 from clearcall.errors import ClearcallError, InputError
 from clearcall.frame import Frame
 from clearcall.runtime.camera import LiveSource
+from clearcall.runtime.device import AUTO
 from clearcall.runtime.sharpener import load
 from clearcall.runtime.shelf import SharpensLive
 from clearcall.runtime.sink import Sink, SinkClosed
@@ -68,6 +69,7 @@ class LiveSession:
         open_source: Opens the source; called in the thread that reads it, and again when a camera was lost.
         model: Name of a bundled model, or the folder of a bundle.
         strength: From 0 (original) over 1 (the model's output) to 2 (exaggerated).
+        device: What runs the model; see ``clearcall.load``.
         lost_seconds: How long to wait for a lost camera to come back.
 
     Attributes:
@@ -77,6 +79,9 @@ class LiveSession:
     Raises:
         BundleError: No such model, or a damaged one.
         InputError: The strength is out of range.
+        RecipeError: No such device.
+        MissingHardwareError: The device is not at hand.
+        MissingExtraError: The device needs ONNX Runtime, which is not installed.
 
     Example:
         >>> from clearcall.runtime.camera import open_source
@@ -94,12 +99,14 @@ class LiveSession:
         *,
         model: str = "small",
         strength: float = 1.0,
+        device: str = AUTO,
         lost_seconds: float = 30.0,
     ) -> None:
         self._open_source = open_source
         self._model, self._strength = model, strength
         self._lost_seconds = lost_seconds
-        self._loaded = load(model)
+        self._device = device
+        self._loaded = load(model, device=device)
         self._stopped = threading.Event()
         self._fresh = threading.Event()
         self._newest: deque[Frame] = deque(maxlen=1)
@@ -187,7 +194,7 @@ class LiveSession:
         )
 
     def _load(self, name: str) -> SharpensLive:
-        return self._loaded if name == self._model else load(name)
+        return self._loaded if name == self._model else load(name, device=self._device)
 
     def _deliver(self, frame: Frame, sharp: Frame | None) -> None:
         self.overtaken += len(self._newest)

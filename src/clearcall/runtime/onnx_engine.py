@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import numpy as np
 
+from clearcall.cpus import usable_cpus
 from clearcall.errors import BundleError, MissingHardwareError, require
 from clearcall.frame import Frame
 
@@ -44,7 +44,7 @@ class ONNXRuntimeEngine:
                 "install the build of it for this hardware, or use --device cpu."
             )
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or usable_cpus()
         options.log_severity_level = _ERRORS_ONLY
         try:
             self._session: Any = runtime.InferenceSession(

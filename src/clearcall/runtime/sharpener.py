@@ -240,7 +240,8 @@ def load(
     opener = _Opener(bundle, precision, threads)
     devices = candidates() if device == AUTO else [device]
     if len(devices) > 1:
-        engine = open_fastest({name: partial(opener.open, name) for name in devices}, repr(bundle.card.graphs))
+        makers = {name: partial(opener.open, name) for name in devices}
+        engine = open_fastest(makers, repr((bundle.card.graphs, precision, threads)))
     else:
         engine = opener.open(devices[0])
     is_openvino = isinstance(engine, OpenVINOEngine)

@@ -175,13 +175,23 @@ def _listen(door: Door) -> socket.socket:
 
 
 def session_settings(
-    limits: Limits, model: str = "small", strength: float = 1.0, ice_servers: tuple[str, ...] = ()
+    limits: Limits,
+    model: str = "small",
+    strength: float = 1.0,
+    ice_servers: tuple[str, ...] = (),
+    device: str = "auto",
 ) -> SessionSettings:
     """What sessions start with, with the models that are known.
+
+    The model is loaded once, so that what is wrong with it or the device is said before anyone calls, and the first
+    session doesn't wait while ``auto`` measures.
 
     Raises:
         BundleError: A bundle that is damaged.
         InputError: There is no such model, or a URL is none of a STUN or TURN server.
+        RecipeError: No such device.
+        MissingHardwareError: The device is not at hand.
+        MissingExtraError: The device needs ONNX Runtime, which is not installed.
     """
     for url in ice_servers:
         try:
@@ -189,4 +199,6 @@ def session_settings(
         except ValueError as error:
             raise InputError(f"{url} is no STUN or TURN server's URL; write it as in stun:stun.example.org.") from error
     name, models = known_models(model)
-    return SessionSettings(limits, models, name, strength, ice_servers)
+    settings = SessionSettings(limits, models, name, strength, ice_servers, device)
+    settings.load(name)
+    return settings

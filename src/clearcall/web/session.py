@@ -47,6 +47,7 @@ class SessionSettings:
         model: Name of the model to start with.
         strength: Strength to start with.
         ice_servers: URLs of STUN and TURN servers.
+        device: What runs the models; see ``clearcall.load``.
     """
 
     limits: Limits
@@ -54,6 +55,15 @@ class SessionSettings:
     model: str
     strength: float = 1.0
     ice_servers: tuple[str, ...] = field(default=())
+    device: str = "auto"
+
+    def load(self, name: str) -> Sharpener:
+        """Load a model by the name that a peer may use.
+
+        Raises:
+            ClearcallError: A damaged bundle, or a device that is not at hand; see ``clearcall.load``.
+        """
+        return load(self.models[name], threads=_THREADS, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ class Session:
             model=settings.model,
             strength=settings.strength,
             on_message=lambda text: self._in_loop(self._say, text),
-            load_model=self._load,
+            load_model=settings.load,
             rungs=self._rungs,
         )
 
@@ -201,9 +211,6 @@ class Session:
     def _in_loop(self, call: Callable[[Any], object], value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is gone when the server ends
             self._loop.call_soon_threadsafe(call, value)
-
-    def _load(self, name: str) -> Sharpener:
-        return load(self._settings.models[name], threads=_THREADS)
 
     def _rungs(self, name: str) -> list[str]:
         return [name, *lighter_models(self._settings.models[name])[1:]]

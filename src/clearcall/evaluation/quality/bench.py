@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from clearcall.cpus import usable_cpus
 from clearcall.degrade import Profile
 from clearcall.errors import OutputError
 from clearcall.evaluation.quality.files import Outcome, to_csv, to_json
@@ -60,7 +60,7 @@ def bench(
         profiles,
         setup,
         journal,
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=workers or usable_cpus(),
         on_progress=on_progress,
     )
     outcome = Outcome(setup, profiles, findings, dict(left_out or {}), len(found))

@@ -1,0 +1,64 @@
+"""How many CPUs this process may use, which can be fewer than the computer has."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_ROOT: Final = Path("/")
+
+
+def usable_cpus(root: Path = _ROOT) -> int:
+    """Count the CPUs that this process may run on and that its container's quota pays for.
+
+    A container's quota is found in its control group and those above it, of version 1 or 2 (Linux kernel
+    documentation, ``admin-guide/cgroup-v2`` and ``scheduler/sched-bwc``); part of a CPU counts as a whole one.
+
+    Args:
+        root: Where ``proc`` and ``sys`` are found.
+
+    Returns:
+        At least 1.
+
+    Example:
+        >>> 1 <= usable_cpus() <= os.cpu_count()
+        True
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> list[float]:
+    """Quotas in CPUs, of every control group that this process belongs to."""
+    quotas = []
+    for folder in _groups(root):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quotas.append(_quota(folder))
+    return [quota for quota in quotas if quota > 0]
+
+
+def _groups(root: Path) -> list[Path]:
+    """The folders that may limit this process: of its control groups, and those above them."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if not controllers or "cpu" in controllers.split(","):
+            top = root / "sys/fs/cgroup" / controllers
+            group = top / path.strip("/")
+            found += [group, *(folder for folder in group.parents if folder.is_relative_to(top))]
+    return found
+
+
+def _quota(folder: Path) -> float:
+    """CPUs that a control group may use; -1 or an error where it has no limit."""
+    if (folder / "cpu.max").exists():
+        quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+    else:
+        quota, period = ((folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
+    return float(quota) / float(period)
