@@ -25,8 +25,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 from memory import in_another_process
-from speed import machine
 
+from clearcall.benchmark.speed import machine
 from clearcall.demo.scene import CallScene
 from clearcall.media.video import VideoSink, VideoSource
 
