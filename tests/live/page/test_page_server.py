@@ -109,6 +109,28 @@ def test_a_server_that_vanishes_is_called_again(open_page: Open, tmp_path: Path)
         page.context.close()
 
 
+def test_a_paused_video_keeps_the_call(open_page: Open, clip: Path, tmp_path: Path) -> None:
+    with served(tmp_path, "--idle", "3") as server:
+        page = open_page(base=server.url)
+        page.check("#on-server")
+        page.set_input_files("#file", clip)
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        page.click("#pause")
+        for _ in range(5):
+            page.wait_for_timeout(1000)
+            assert server.health()["sessions"] == 1
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        still = shown(page)
+        page.fill("#strength", "0")
+        expect(page.locator("#right-label")).to_have_text("Original")
+        assert np.array_equal(shown(page)[0], still[0]), "the received picture stands still"
+        page.fill("#strength", "1")
+        page.click("#pause")
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        assert server.metric("sessions_opened_total") == 1
+        page.context.close()
+
+
 HEARD = """
 window.heard = [];
 addEventListener("DOMContentLoaded", () => {
