@@ -42,10 +42,10 @@ from typing import Any
 import av
 import numpy as np
 from aiortc import MediaStreamTrack
-from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "live"))
 
+from coded_call import LOOP, number_of, record
 from webrtc_peer import Pace, Peer, Served, served
 
 from clearcall.benchmark.speed import machine
@@ -57,11 +57,6 @@ from clearcall.runtime.live import LiveSession, LiveStatus
 from clearcall.runtime.sink import Y4MPipe
 from clearcall.runtime.stream import LiveStream
 
-BITS = 7
-BLOCK = 16
-LOOP = 120
-"""Frames that were coded before, sent again and again; a way round longer than these is not told from a shorter one."""
-KEY_EVERY = 30
 TENTHS = 10
 WARM_UP_SECONDS = 10.0
 BOOTSTRAP_SECONDS = 30
@@ -70,38 +65,6 @@ LATE_MS = 33.0
 
 Samples = list[tuple[float, float]]
 """Seconds since the start, and milliseconds."""
-
-
-# What is sent.
-
-
-def paint(number: int, background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame of a number: the background, moved, with the number's bits as a row of blocks."""
-    frame = np.roll(background, 3 * number, 1)
-    for bit in range(BITS):
-        frame[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 235 if number >> bit & 1 else 20
-    return frame
-
-
-def number_of(frame: av.VideoFrame) -> int:
-    luma = frame.to_ndarray()[BLOCK // 2, BLOCK // 2 : BITS * BLOCK : BLOCK]
-    return sum(int(level > 128) << bit for bit, level in enumerate(luma))
-
-
-def record(width: int, height: int, rate: int) -> list[bytes]:
-    """Code the frames to send."""
-    rows = np.linspace(0, 20, height)[:, None, None] + np.linspace(0, 60, width)[None, :, None]
-    background = (128 + 90 * np.sin(rows) + np.zeros((1, 1, 3))).astype(np.uint8)
-    encoder = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.bit_rate, encoder.gop_size, encoder.time_base = 1_500_000, KEY_EVERY, Fraction(1, rate)
-    encoder.options = {"cpu-used": "-6", "deadline": "realtime", "lag-in-frames": "0"}
-    coded = []
-    for number in range(LOOP):
-        frame = av.VideoFrame.from_ndarray(paint(number, background), "rgb24").reformat(format="yuv420p")
-        frame.pts, frame.time_base = number, encoder.time_base
-        coded.append(b"".join(bytes(packet) for packet in encoder.encode(frame)))
-    return coded
 
 
 # Sessions with the server.
@@ -199,7 +162,7 @@ class Timer:
     """Takes what the live path delivers, as a session does, and notes how long it took."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
+        self.started = 0.0
         self.sharpened: Samples = []
         self.passed = 0
 
@@ -208,8 +171,7 @@ class Timer:
             self.passed += 1
             return
         from_rgb(sharp, handed.frame.format.name, Colours.of(handed.frame))
-        now = time.monotonic()
-        self.sharpened.append((now - self._started, 1e3 * (now - handed.at)))
+        self.sharpened.append((handed.at - self.started, 1e3 * (time.monotonic() - handed.at)))
 
 
 def arrivals(coded: list[bytes], options: argparse.Namespace) -> Iterator[av.VideoFrame]:
@@ -227,6 +189,7 @@ def through_runtime(coded: list[bytes], options: argparse.Namespace) -> dict[str
     stream = LiveStream[Handed](timer.deliver, to_rgb=lambda handed: to_rgb(handed.frame), on_message=tell)
     with stream:
         stream.prepare(*options.size)
+        timer.started = time.monotonic()
         for frame in arrivals(coded, options):
             stream.submit(Handed(frame, time.monotonic()))
     stats = stream.stats()
@@ -340,11 +303,15 @@ def frame(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     runtime = through_runtime(coded, options)
     show("in the runtime, handed over to sharpened", runtime["frame"], options.seconds)
     print(f"  frames: {runtime['frames']}; milliseconds a stage: {runtime['stage_ms']}")
-    meets = "met" if runtime["frame"]["p95_ms"] < LATE_MS else "missed"
-    print(f"  the bar, 95 % under {LATE_MS:g} ms: {meets}")
+    runtime["bar_met"] = runtime["frame"]["p95_ms"] < LATE_MS and is_sharp(runtime["frames"])
+    print(f"  95 % of frames under {LATE_MS:g} ms, and 99 % of all sharpened: {'yes' if runtime['bar_met'] else 'no'}")
     remote = call(coded, options)
     show_call(remote, options)
     return {"runtime": runtime, "webrtc": remote}, is_flat(runtime["frame"], options)
+
+
+def is_sharp(frames: dict[str, int]) -> bool:
+    return frames["sharpened"] >= 0.99 * frames["in"]
 
 
 def command(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
@@ -380,6 +347,15 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def finite(content: Any) -> Any:
+    """JSON has no infinity and no NaN: None stands for what is not known."""
+    if isinstance(content, dict):
+        return {name: finite(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not np.isfinite(content) else content
+
+
 def main() -> None:
     options = read_options()
     told = {name: value for name, value in vars(options).items() if name not in ("run", "json")}
@@ -388,7 +364,7 @@ def main() -> None:
     found, flat = options.run(options)
     if options.json:
         content = {"machine": computer, "options": told, **found, "flat": flat}
-        options.json.write_text(json.dumps(content, indent=2) + "\n")
+        options.json.write_text(json.dumps(finite(content), indent=2) + "\n")
     if not flat:
         sys.exit("not shown to be flat: it may grow by a frame's interval or more (too short a run shows nothing)")
 

@@ -22,6 +22,7 @@ from clearcall.frame import Frame
 from conftest import Open
 
 TRIES = 600
+DOCS = Path(__file__).parents[3] / "docs" / "webrtc.md"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,30 @@ def test_a_paused_video_keeps_the_call(open_page: Open, clip: Path, tmp_path: Pa
         expect(page.locator("#figure-state")).to_have_text("sharpening")
         assert server.metric("sessions_opened_total") == 1
         page.context.close()
+
+
+CALL_WITH_SOUND = """async () => {
+  const video = Object.assign(document.createElement("video"), { autoplay: true });
+  %s
+  window.inbound = async (kind) => {
+    const reports = [...(await peer.getStats()).values()];
+    return reports.find((report) => report.type === "inbound-rtp" && report.kind === kind) ?? {};
+  };
+  window.soundAndPicture = async () => {
+    const [audio, picture] = await Promise.all([inbound("audio"), inbound("video")]);
+    return audio.totalAudioEnergy > 0 && audio.packetsReceived > 50 && picture.framesDecoded > 10;
+  };
+}"""
+
+
+def test_the_documented_call_brings_sound_and_picture_back(open_page: Open, server: Served) -> None:
+    """The example of docs/webrtc.md as it stands there, with Chromium's beeping fake microphone."""
+    code = re.search(r"```js\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    page = open_page()
+    page.context.grant_permissions(["camera", "microphone"])
+    page.evaluate(CALL_WITH_SOUND % code[1])  # type: ignore[index]
+    page.wait_for_function("soundAndPicture()")
+    page.context.close()
 
 
 HEARD = """
