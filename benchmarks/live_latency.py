@@ -271,7 +271,9 @@ def show(title: str, found: dict[str, Any], seconds: float) -> None:
     print(f"most {found['most_ms']} ms ({found['samples']} samples)")
     print("  tenths of the time, median/95 %:", *(f"{t['median_ms']}/{t['p95_ms']}" for t in found["tenths"]))
     print(f"  slope {slope['mean']:+.3f} ms a minute (95 %: {slope['low']:+.3f} to {slope['high']:+.3f})", end="; ")
-    print(f"over {seconds / 60:.1f} minutes it grows by {growth(found, seconds):+.1f} ms at most")
+    most = growth(found, seconds)
+    bound = f"grows by {most:+.1f} ms at most" if np.isfinite(most) else "can't be bounded, the run is too short"
+    print(f"over {seconds / 60:.1f} minutes it {bound}")
 
 
 def growth(found: dict[str, Any], seconds: float) -> float:

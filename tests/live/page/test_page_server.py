@@ -102,7 +102,10 @@ def test_a_server_that_vanishes_is_called_again(open_page: Open, tmp_path: Path)
         else:
             raise AssertionError("The original picture stands still.")
     with served(tmp_path, "--port", str(port), "--token", "open"):
-        expect(page.locator("#problem")).to_contain_text("This server asks for its token")
+        expect(page.locator("#problem")).to_contain_text("This server asks for its token: type it under Sharpening")
+        page.fill("#token", "wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#problem")).to_contain_text("This server has another token")
         page.fill("#token", "open")
         page.keyboard.press("Enter")
         expect(page.locator("#figure-state")).to_have_text("sharpening")

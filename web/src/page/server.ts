@@ -104,16 +104,25 @@ export class ServerWay {
       this.#use(call);
     } catch (error) {
       if (!this.#open) return;
-      if (error instanceof Refused && error.status === 401) this.listener.askForToken();
-      if (error instanceof Refused && error.status < 500) this.listener.say(messageOf(error), "problem");
+      const status = error instanceof Refused ? error.status : null;
+      if (status === 401) this.#askForToken();
+      else if (status !== null && status < 500) this.listener.say(messageOf(error), "problem");
       else this.#dialAgain(messageOf(error));
     }
+  }
+
+  #askForToken(): void {
+    const asked = this.options.token ? "This server has another token" : "This server asks for its token";
+    this.listener.say(`${asked}: type it under Sharpening and press Enter. The original picture goes on.`, "problem");
+    this.listener.askForToken();
   }
 
   #use(call: RemoteSharpener): void {
     this.#call = call;
     this.#retry = FIRST_RETRY_MS;
-    call.addEventListener("message", (event) => this.listener.say((event as CustomEvent<string>).detail, "news"));
+    call.addEventListener("message", (event) => {
+      this.listener.say(`The server says: ${(event as CustomEvent<string>).detail}`, "news");
+    });
     call.addEventListener("lost", (event) => {
       this.#call = null;
       this.#dialAgain((event as CustomEvent<string>).detail);
