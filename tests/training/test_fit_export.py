@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from clearcall.training import export
 from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.export import ParityError, activation_peaks, export_bundle
 from clearcall.training.fit import RunOptions, train
-from clearcall.training.graph import float_graph, int8_graph
+from clearcall.training.graph import float_graph, int8_graph, student_of
 from clearcall.training.module import learning_rate_factor
 from clearcall.training.recipe import TrainingConfig, parse_recipe
 from clearcall.training.student import Student, StudentConfig
@@ -95,10 +96,23 @@ def test_training_starts_from_the_weights_of_a_checkpoint(run, sharp_folder, tmp
         train(other, sharp_folder, tmp_path / "other", options=RunOptions(start=best, bar=False))
 
 
-def test_pairs_on_disk_train_too(gopro_folder, tmp_path):
+def test_training_starts_from_a_bundle_and_from_a_shipped_model(run, sharp_folder, tmp_path):
+    best = run / "checkpoints" / "best.safetensors"
+    export_bundle(best, tmp_path / "tiny", sharp_folder)
+    recipe = tiny(student={"expansion": 0}, training={"epochs": 1, "learning_rate": 1e-7})
+    train(recipe, sharp_folder, tmp_path / "again", options=RunOptions(start=tmp_path / "tiny", bar=False))
+    before, after = load_student(best)[0].collapsed(), load_student(tmp_path / "again/checkpoints/best.safetensors")[0]
+    for was, now in zip(before.parameters(), after.parameters(), strict=True):
+        assert torch.allclose(was, now, atol=1e-5)
+    with pytest.raises(InputError, match=r"small holds a student of .*the recipe wants"):
+        train(recipe, sharp_folder, tmp_path / "other", options=RunOptions(start=Path("small"), bar=False))
+
+
+def test_pairs_on_disk_train_too_and_set_the_8_bit_ranges(gopro_folder, tmp_path):
     recipe = tiny(data={"source": "paired"}, training={"epochs": 1})
-    train(recipe, gopro_folder, tmp_path / "run", options=QUIET)
+    outcome = train(recipe, gopro_folder, tmp_path / "run", options=QUIET)
     assert "val/gain blur" in rows_of(tmp_path / "run")[0]
+    assert "int8 ssim lost" in export_bundle(outcome.checkpoint, tmp_path / "tiny", gopro_folder).card.scores
 
 
 def test_a_teacher_s_outputs_are_kept_and_used_by_a_run(sharp_folder, tmp_path):
@@ -190,6 +204,20 @@ def test_the_official_layout_trains_with_whole_sequences_held_out(make_pairs, tm
     recipe = tiny(data={"source": "paired", "blur": blur, "crop": 16}, training={"epochs": 1})
     train(recipe, tmp_path, tmp_path / "run", options=QUIET)
     assert "val/gain blur" in rows_of(tmp_path / "run")[0]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{"stride": 4, "width": 16, "depth": 3, "margin": 4, "colour": "luma"}, {"stride": 2, "width": 8, "depth": 4}],
+)
+def test_a_graph_gives_back_its_student(shape):
+    student = Student(StudentConfig(**shape))
+    for parameter in student.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    again = student_of(float_graph(student).SerializeToString())
+    assert again.config == student.config
+    for was, now in zip(student.parameters(), again.parameters(), strict=True):
+        assert torch.allclose(was, now, atol=1e-7)
 
 
 def test_graphs_of_a_student_of_luma_agree_with_pytorch():

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from clearcall.training.rounding import rounded
 from clearcall.training.student import CollapsibleConv2d, Student, StudentConfig
 
 
@@ -116,3 +117,21 @@ def test_a_new_student_s_maps_follow_detail_not_brightness(expansion):
         inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))  # padding sees the frame's edge
         assert torch.allclose(dim[inner], bright[inner], atol=1e-4)
         assert 0.2 < float((dim > 0).float().mean()) < 0.9
+
+
+def test_rounded_weights_are_those_of_the_8_bit_graph_and_are_learnt():
+    from onnx import numpy_helper
+
+    from clearcall.training.graph import int8_graph
+
+    student = trained(StudentConfig(width=8, depth=3))
+    constants = {item.name: numpy_helper.to_array(item) for item in int8_graph(student, [1.0, 1.0]).graph.initializer}
+    held = constants["weight1"] * constants["weight_scale1"].reshape(-1, 1, 1, 1)
+    plain = student.layers[1].weight
+    assert np.allclose(rounded(plain).detach().numpy(), held, atol=1e-7)
+    exact, frame = student(torch.ones(1, 3, 16, 16)), torch.ones(1, 3, 16, 16)
+    student.rounds_weights = True
+    assert 0 < (student(frame) - exact).abs().max() < 0.2
+    student(frame).sum().backward()
+    assert plain.grad.abs().max() > 0
+    assert not student.collapsed().rounds_weights

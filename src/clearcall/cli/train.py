@@ -24,7 +24,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
         Path | None, typer.Option(help="Folder of sharp pictures to track SSIM on; else some are held out.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
-    start: Annotated[Path | None, typer.Option("--from", help="Start from the weights of this checkpoint.")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Start from the weights of this checkpoint, bundle or shipped model.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
@@ -79,7 +81,9 @@ def _devices(asked: str) -> str:
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
-    calibration: Annotated[Path, typer.Option(help="Folder of sharp pictures that set the 8-bit ranges.")],
+    calibration: Annotated[
+        Path, typer.Option(help="Sharp pictures (or pairs, as trained on) that set the 8-bit ranges.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
 ) -> None:
     """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""

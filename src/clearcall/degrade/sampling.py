@@ -44,7 +44,7 @@ class TrainingMix(BaseModel):
     resize_scales: dict[float, Weight] = {2.0: 0.84, 1.5: 0.08, 3.0: 0.08}
     resize_down: dict[Kernel, Weight] = {"bicubic": 0.85, "lanczos": 0.05, "area": 0.05, "bilinear": 0.05}
     resize_up: dict[Kernel, Weight] = {"bilinear": 0.8, "bicubic": 0.2}
-    codecs: dict[CodecName, Weight] = {"h264": 0.5, "vp8": 0.15, "vp9": 0.16, "av1": 0.12, "jpeg": 0.07}
+    codecs: dict[CodecName, Weight] = {"h264": 0.36, "vp8": 0.16, "vp9": 0.22, "av1": 0.2, "jpeg": 0.06}
     qualities: dict[CodecName, tuple[int, int]] = {
         "h264": (18, 38),
         "vp8": (6, 50),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -18,14 +19,17 @@ from clearcall.frame import Frame, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
 from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.graph import float_graph, int8_graph
-from clearcall.training.pairs import list_pictures
+from clearcall.training.pairs import list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
 from clearcall.training.student import Student
-from clearcall.training.windows import DegradedWindows, Window
+from clearcall.training.windows import DegradedWindows, PairedWindows, Window, WindowSource
 
 CALIBRATION_WINDOWS = 48
+CALIBRATION_SIDE = 256
 CALIBRATION_SEED = 20_000
 PEAK_CANDIDATES = 40
+
+Item = TypeVar("Item")
 
 FLOAT32_TOLERANCE = 0.01
 """Largest mean difference, in 8-bit levels, between the float32 graph and the checkpoint (rounding ties)."""
@@ -56,8 +60,8 @@ def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: b
     Args:
         checkpoint: A checkpoint of ``clearcall train``.
         folder: Folder of the new bundle.
-        calibration: Folder of sharp pictures; windows of them, degraded as in training, set the ranges of the
-            8-bit activations and serve to check the graphs.
+        calibration: Folder of sharp pictures, or of pairs where the recipe trains on pairs; windows of them, degraded
+            as in training, set the ranges of the 8-bit activations and serve to check the graphs.
         force: Replace a bundle that is there already.
 
     Raises:
@@ -82,11 +86,21 @@ def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: b
 
 
 def _calibration_windows(recipe: Recipe, folder: Path) -> list[Window]:
-    pictures = list_pictures(folder)
-    chosen = pictures[:: max(len(pictures) // CALIBRATION_WINDOWS, 1)][:CALIBRATION_WINDOWS]
-    source = DegradedWindows(chosen, 1, 256, recipe.data.degradation, CALIBRATION_SEED)
+    source: WindowSource
+    if recipe.data.source == "paired":
+        source = PairedWindows(_chosen(split_pairs(folder, recipe.data.held_out, recipe.data.blur)[0]))
+    else:
+        pictures = _chosen(list_pictures(folder))
+        source = DegradedWindows(pictures, 1, CALIBRATION_SIDE, recipe.data.degradation, CALIBRATION_SEED)
     multiple = recipe.student.stride
-    return [_cropped(source.window(item), multiple) for item in range(len(source))]
+    return [
+        _cropped(source.window(item)[:, :CALIBRATION_SIDE, :CALIBRATION_SIDE], multiple) for item in range(len(source))
+    ]
+
+
+def _chosen(items: Sequence[Item]) -> Sequence[Item]:
+    """So many as calibration needs, evenly over all."""
+    return items[:: max(len(items) // CALIBRATION_WINDOWS, 1)][:CALIBRATION_WINDOWS]
 
 
 def _cropped(window: Window, multiple: int) -> Window:

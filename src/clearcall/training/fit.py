@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from clearcall.bundle import bundled_models, read_bundle
 from clearcall.errors import InputError, OutputError, RecipeError
 from clearcall.training import processes
 from clearcall.training.callbacks import Checkpoints, Curve, Panels, TimeIsUp
@@ -31,6 +32,7 @@ from clearcall.training.checkpoint import (
 )
 from clearcall.training.dataset import training_loader
 from clearcall.training.distillation import Distillation
+from clearcall.training.graph import student_of
 from clearcall.training.module import RestorationModule
 from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
@@ -75,8 +77,8 @@ class RunOptions:
 
     Attributes:
         resume: Continue from the run's last checkpoint.
-        start: A checkpoint whose weights are started from, instead of random ones; wide blocks are collapsed if the
-            recipe has none.
+        start: A checkpoint, a bundle or the name of a shipped model whose weights are started from, instead of random
+            ones; wide blocks are collapsed if the recipe has none.
         seconds: Stop cleanly after the step in which this time is up (None: train to the end).
         devices: Processes or GPUs per machine: a number, or ``auto``.
         nodes: Machines; 0: what ``torchrun`` or SLURM says.
@@ -212,6 +214,7 @@ def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Te
             load_weights(network, read_checkpoint(start), start)
         return network, None
     student = Student(recipe.student)
+    student.rounds_weights = recipe.training.quantisation_aware
     if start is not None:
         _load_start(student, start)
     teacher = build_teacher(recipe.teacher) if recipe.teacher is not None else None
@@ -219,12 +222,18 @@ def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Te
 
 
 def _load_start(student: Student, start: Path) -> None:
-    before, _ = load_student(start)
+    before = _shipped_student(start) or load_student(start)[0]
     if not student.config.expansion:
         before = before.collapsed()
     if before.config != student.config:
         raise InputError(f"{start} holds a student of {before.config}; the recipe wants {student.config}.")
     student.load_state_dict(before.state_dict())
+
+
+def _shipped_student(start: Path) -> Student | None:
+    """The student of a bundle, or of a model that ships with clearcall; None: ``start`` is neither."""
+    folder = bundled_models().get(str(start), start)
+    return student_of(read_bundle(folder).graph("float32")) if folder.is_dir() else None
 
 
 def _taught(source: WindowSource, teacher: Teacher, recipe: Recipe) -> TaughtWindows:

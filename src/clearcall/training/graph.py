@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from clearcall.training.student import COLOURS, LUMA, Student
+from clearcall.training.rounding import weight_scales
+from clearcall.training.student import COLOURS, LUMA, Student, StudentConfig
 
 OPSET = 19
 IR_VERSION = 9
 LEVEL = 1 / 255
-WEIGHT_MAX = 64
-"""CPUs without VNNI add two products of a byte and a weight in 16 bits: 2 * 255 * 64 fits, 2 * 255 * 127 saturates and
-costs half of the sharpening, unseen on newer CPUs."""
 
 
 @dataclass
@@ -76,9 +76,14 @@ def _layers(student: Student) -> list[_Layer]:
     if student.config.colour == "luma":
         colours = layers[0].weight * np.array(LUMA, np.float32).reshape(1, COLOURS, 1, 1)
         layers[0] = _Layer(colours, layers[0].bias, layers[0].stride)
-    order = np.arange(layers[-1].bias.size).reshape(student.config.channels, -1).T.ravel()
+    order = _as_frames_lie(student.config.channels, layers[-1].bias.size)
     layers[-1] = _Layer(layers[-1].weight[order], layers[-1].bias[order], layers[-1].stride)
     return layers
+
+
+def _as_frames_lie(channels: int, outputs: int) -> NDArray[np.intp]:
+    """Where in a student's outputs, which go colour by colour, those of a graph are, which go pixel by pixel."""
+    return np.arange(outputs).reshape(channels, -1).T.ravel()
 
 
 def _convolution(graph: _Graph, index: int, layer: _Layer, features: str, weight: str) -> str:
@@ -111,6 +116,35 @@ def float_graph(student: Student) -> onnx.ModelProto:
     return graph.model()
 
 
+def student_of(graph: bytes) -> Student:
+    """The student that a ``float_graph`` was made of, to train it further.
+
+    Example:
+        >>> student = Student(StudentConfig(width=8, depth=3))
+        >>> again = student_of(float_graph(student).SerializeToString())
+        >>> all(torch.equal(a, b) for a, b in zip(student.parameters(), again.parameters(), strict=True))
+        True
+    """
+    content = onnx.load_from_string(graph).graph
+    constants = {constant.name: numpy_helper.to_array(constant).copy() for constant in content.initializer}
+    [shuffle] = [node for node in content.node if node.op_type == "DepthToSpace"]
+    depth = sum(node.op_type == "Conv" for node in content.node)
+    stride = helper.get_node_attr_value(shuffle, "blocksize")
+    weights, biases = ([constants[f"{kind}{index}"] for index in range(depth)] for kind in ("weight", "bias"))
+    width, kernel = weights[0].shape[0], weights[0].shape[-1]
+    channels = biases[-1].size // stride**2
+    if channels == 1:
+        weights[0] = weights[0].sum(axis=1, keepdims=True)  # the weights of the colours in luma add up to 1
+    order = np.argsort(_as_frames_lie(channels, biases[-1].size))
+    weights[-1], biases[-1] = weights[-1][order], biases[-1][order]
+    colour: Literal["luma", "rgb"] = "luma" if channels == 1 else "rgb"
+    margin = (kernel - stride) // 2
+    student = Student(StudentConfig(stride=stride, width=width, depth=depth, margin=margin, colour=colour))
+    for layer, weight, bias in zip(student.layers, weights, biases, strict=True):
+        layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+    return student.eval()
+
+
 def int8_graph(student: Student, peaks: Sequence[float]) -> onnx.ModelProto:
     """The student in 8-bit integers.
 
@@ -140,12 +174,11 @@ def int8_graph(student: Student, peaks: Sequence[float]) -> onnx.ModelProto:
 
 def _int8_weight(graph: _Graph, index: int, layer: _Layer) -> str:
     """Symmetric weights with one scale per output channel, small enough that no CPU saturates."""
-    peaks = np.abs(layer.weight).max(axis=(1, 2, 3))
-    scales = np.maximum(peaks, np.finfo(np.float32).tiny * WEIGHT_MAX) / WEIGHT_MAX
-    levels = np.rint(layer.weight / scales[:, None, None, None])
+    scales = weight_scales(torch.from_numpy(layer.weight)).numpy()
+    levels = np.rint(layer.weight / scales)
     inputs = [
         graph.constant(f"weight{index}", levels, np.int8),
-        graph.constant(f"weight_scale{index}", scales, np.float32),
+        graph.constant(f"weight_scale{index}", scales.ravel(), np.float32),
         graph.constant(f"weight_zero{index}", np.zeros(len(scales)), np.int8),
     ]
     return graph.add("DequantizeLinear", inputs, f"weight{index}_dequantised", axis=0)

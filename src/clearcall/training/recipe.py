@@ -130,6 +130,7 @@ class TrainingConfig(_Section):
         warmup_steps: Steps over which the learning rate rises from zero.
         gradient_clip: Largest norm of the gradient.
         ema_decay: Decay of the moving average of the weights that is validated and exported (0: none).
+        quantisation_aware: Train with weights rounded as 8-bit graphs hold them (plain convolutions only).
         precision: Lightning's name of the arithmetic, as in ``32-true`` or ``bf16-mixed``.
         seed: Seed of weights, data order, crops and degradations.
         validation_profiles: Profiles on which SSIM is tracked.
@@ -143,6 +144,7 @@ class TrainingConfig(_Section):
     warmup_steps: int = Field(default=500, ge=0)
     gradient_clip: PositiveFloat = 1.0
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    quantisation_aware: bool = False
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
     validation_profiles: tuple[str, ...] = ("bicubic-x2", "h264-half-crf28", "clean")

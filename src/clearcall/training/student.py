@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clearcall.errors import RecipeError
+from clearcall.training.rounding import rounded
 
 COLOURS = 3
 DETAIL_GAIN = 4.0
@@ -151,6 +152,8 @@ class Student(nn.Module):
             first = index == 0
             layers.append(_convolution(before, after, first_kernel if first else 3, stride if first else 1, expansion))
         self.layers = nn.ModuleList(layers)
+        self.rounds_weights = False
+        """Whether weights are used, and learnt, as 8-bit graphs hold them."""
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, COLOURS, 1, 1), persistent=False)
         if config.colour == "luma" and config.width == outputs and not expansion:
             self._start_from_pixels()
@@ -233,13 +236,18 @@ class Student(nn.Module):
         """The maps at all feature points, in order."""
         maps = [self.seen(degraded)]
         for layer in self.layers[:-1]:
-            maps.append(functional.relu(layer(maps[-1])))
+            maps.append(functional.relu(self._convolved(layer, maps[-1])))
         return maps[1:]
+
+    def _convolved(self, layer: nn.Module, features: Tensor) -> Tensor:
+        if self.rounds_weights and isinstance(layer, nn.Conv2d):
+            weight = rounded(layer.weight)
+            return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)
+        return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
 
     def correction(self, degraded: Tensor) -> Tensor:
         """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
-        corrected: Tensor = self.layers[-1](self.hidden(degraded)[-1])
-        return corrected
+        return self._convolved(self.layers[-1], self.hidden(degraded)[-1])
 
     def forward(self, degraded: Tensor) -> Tensor:
         """Sharpen; the result is not clamped, so that training sees where it overshoots."""
@@ -253,7 +261,7 @@ class Student(nn.Module):
         """
         self.check_points(points)
         hidden = self.hidden(degraded)
-        sharp = degraded + functional.pixel_shuffle(self.layers[-1](hidden[-1]), self.config.stride)
+        sharp = degraded + functional.pixel_shuffle(self._convolved(self.layers[-1], hidden[-1]), self.config.stride)
         return sharp, {name: hidden[self.feature_points.index(name)] for name in points}
 
     def collapsed(self) -> Student:
