@@ -50,6 +50,14 @@ def test_accessible_while_the_server_sharpens(open_page: Open) -> None:
     keep_screenshot(page, "phone-server")
 
 
+def test_buttons_keep_their_height_where_the_groups_stand_side_by_side(open_page: Open) -> None:
+    page = open_page(viewport={"width": 800, "height": 1100})
+    heights = page.evaluate("[...document.querySelectorAll('.controls button')].map((one) => one.offsetHeight)")
+    assert max(heights) == min(heights), heights
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep_screenshot(page, "tablet-idle")
+
+
 def test_it_says_that_nothing_leaves(open_page: Open) -> None:
     page = open_page()
     expect(page.locator("header")).to_contain_text("Nothing leaves this computer")
