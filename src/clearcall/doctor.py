@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +17,27 @@ from typing import Final
 import numpy as np
 
 from clearcall.errors import ClearcallError
-from clearcall.runtime.quiet import load_openvino
 
 _SYSTEM: Final[str] = sys.platform
 _VIDEO_DEVICES: Final = Path("/sys/class/video4linux")
 _LOOPBACK: Final = Path("/sys/module/v4l2loopback")
+_MODULES: Final = Path("/lib/modules") / platform.release() / "modules.dep"
 _SYNTHETIC: Final = "/devices/virtual/"
+_OBS: Final = {"darwin": Path("/Applications/OBS.app"), "win32": Path("C:/Program Files/obs-studio")}
+
+_ENCODERS: Final = {"H.264": "libx264", "H.265": "libx265", "VP8": "libvpx", "VP9": "libvpx-vp9", "AV1": "libsvtav1"}
+_DECODERS: Final = {"H.264": "h264", "H.265": "hevc", "VP8": "vp8", "VP9": "vp9", "AV1": "libdav1d", "JPEG": "mjpeg"}
+
+_GPU_RUNTIMES: Final = {
+    "linux": "for an NVIDIA card: its driver (nvidia-smi lists the card), then pip uninstall onnxruntime and "
+    "pip install 'onnxruntime-gpu[cuda,cudnn]'",
+    "darwin": "pip install 'clearcall[onnxruntime]' brings Core ML",
+    "win32": "for any card with DirectX 12: pip uninstall onnxruntime and pip install onnxruntime-directml",
+}
+_LASTING: Final = (
+    "to have it after every start: v4l2loopback in /etc/modules-load.d/clearcall.conf, and in "
+    "/etc/modprobe.d/clearcall.conf the line: options "
+)
 
 
 class State(StrEnum):
@@ -91,29 +107,33 @@ def _model() -> Finding:
 
 
 def _gpu() -> Finding:
-    ov = load_openvino()
+    """Whether a GPU can do the work; what can use one is a build of ONNX Runtime that was installed for it."""
+    import clearcall
+    from clearcall.runtime.device import CPU, candidates
 
-    core = ov.Core()
-    names = [str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices if name != "CPU"]
-    if names:
-        return Finding("GPU", State.WORKS, f"OpenVINO sees {', '.join(names)}")
-    return Finding(
-        "GPU",
-        State.MISSING,
-        "OpenVINO sees no GPU; the CPU does the work",
-        "not needed; for an Intel GPU: sudo apt install intel-opencl-icd, and be in the group render",
-    )
+    remedy = _GPU_RUNTIMES.get(_SYSTEM, _GPU_RUNTIMES["linux"])
+    devices = [device for device in candidates() if device != CPU]
+    if not devices:
+        seen = "no ONNX Runtime for a GPU is installed; the CPU does the work"
+        return Finding("GPU", State.MISSING, seen, f"not needed; {remedy}")
+    try:
+        return Finding("GPU", State.WORKS, clearcall.load(device=devices[0]).device)
+    except (ClearcallError, ImportError) as error:
+        return Finding("GPU", State.BROKEN, f"{error} The CPU does the work.", remedy)
 
 
 def _codecs() -> Finding:
     import av
 
-    wanted = {"H.264": "libx264", "H.265": "libx265", "VP8": "libvpx", "VP9": "libvpx-vp9", "AV1": "libsvtav1"}
-    missing = [name for name, encoder in wanted.items() if encoder not in av.codecs_available]
-    if missing:
+    lacks = [
+        f"{verb} {', '.join(missing)}"
+        for verb, wanted in (("read", _DECODERS), ("write", _ENCODERS))
+        if (missing := [name for name, codec in wanted.items() if codec not in av.codecs_available])
+    ]
+    if lacks:
         remedy = "install PyAV's own wheel: pip install --force-reinstall --only-binary av av"
-        return Finding("codecs", State.MISSING, f"PyAV can't write {', '.join(missing)}", remedy)
-    return Finding("codecs", State.WORKS, f"{', '.join(wanted)} (PyAV {av.__version__})")
+        return Finding("codecs", State.MISSING, f"PyAV can't {' nor '.join(lacks)}", remedy)
+    return Finding("codecs", State.WORKS, f"{', '.join(_ENCODERS)} (PyAV {av.__version__})")
 
 
 def _camera() -> Finding:
@@ -125,12 +145,16 @@ def _camera() -> Finding:
             "camera",
             State.MISSING,
             "no camera device",
-            "plug one in (in a virtual machine or container: pass the device through)",
+            "plug one in; give a virtual machine the USB device, a container --device /dev/video0"
+            if _SYSTEM == "linux"
+            else f"plug one in; if there is one: {permission_hint()}",
         )
-    if _SYSTEM == "linux" and not any(os.access(name, os.R_OK | os.W_OK) for name in cameras):
+    if _SYSTEM != "linux":
+        return Finding("camera", State.WORKS, ", ".join(cameras), f"if no picture comes: {permission_hint()}")
+    allowed = [name for name in cameras if _is_allowed(name)]
+    if not allowed:
         return Finding("camera", State.BROKEN, f"{', '.join(cameras)}: permission denied", permission_hint())
-    hint = "" if _SYSTEM == "linux" else permission_hint()
-    return Finding("camera", State.WORKS, ", ".join(cameras), f"if no picture comes: {hint}" if hint else "")
+    return Finding("camera", State.WORKS, ", ".join(allowed))
 
 
 def _screen() -> Finding:
@@ -140,7 +164,9 @@ def _screen() -> Finding:
         return Finding(
             "screen capture", State.MISSING, "a Wayland session hides its screen", "log in with an X11 session"
         )
-    return Finding("screen capture", State.WORKS, os.environ.get("DISPLAY") or "the desktop")
+    hint = "if it stays black: allow it under System Settings > Privacy & Security > Screen Recording"
+    seen = os.environ.get("DISPLAY") or "the desktop"
+    return Finding("screen capture", State.WORKS, seen, hint if _SYSTEM == "darwin" else "")
 
 
 def _window() -> Finding:
@@ -164,22 +190,40 @@ def _virtual_camera_device() -> Finding:
 
     door = "virtual camera: device"
     if _SYSTEM != "linux":
-        return Finding(door, State.WORKS, "OBS's virtual camera, if OBS is installed", virtual_camera_hint())
+        if _OBS.get(_SYSTEM, Path()).exists():
+            return Finding(door, State.WORKS, "OBS Studio is installed", "start its virtual camera once")
+        return Finding(door, State.MISSING, "OBS Studio is not installed", virtual_camera_hint())
+    lasting = f"{_LASTING}{MODPROBE.removeprefix('sudo modprobe ')}"
+    again = f"sudo modprobe -r v4l2loopback, then {MODPROBE}; {lasting}"
     if not _LOOPBACK.is_dir():
-        return Finding(door, State.MISSING, "the module v4l2loopback is not loaded", virtual_camera_hint())
+        return Finding(door, State.MISSING, *_loopback_not_loaded(lasting))
     devices = [f"/dev/{path.name}" for path in sorted(_VIDEO_DEVICES.glob("video*")) if _is_virtual(path.name)]
     if not devices:
-        return Finding(
-            door, State.MISSING, "v4l2loopback has no device", f"sudo modprobe -r v4l2loopback, then {MODPROBE}"
-        )
+        return Finding(door, State.MISSING, "v4l2loopback has no device", again)
+    named = ", ".join(devices)
     if not _has_exclusive_caps():
-        return Finding(
-            door,
-            State.BROKEN,
-            f"{', '.join(devices)} without exclusive_caps: browsers and Zoom won't list it",
-            f"sudo modprobe -r v4l2loopback, then {MODPROBE}",
-        )
-    return Finding(door, State.WORKS, ", ".join(devices))
+        seen = f"{named} without exclusive_caps: browsers and Zoom won't list it"
+        return Finding(door, State.BROKEN, seen, again)
+    return _may_be_written(door, devices)
+
+
+def _loopback_not_loaded(lasting: str) -> tuple[str, str]:
+    """What is seen and its remedy where v4l2loopback isn't loaded: it may have to be installed first."""
+    from clearcall.runtime.sink import MODPROBE, virtual_camera_hint
+
+    if _has_loopback():
+        key = "if its key is rejected (Secure Boot): sudo mokutil --import /var/lib/dkms/mok.pub, then restart"
+        return "the module v4l2loopback is installed but not loaded", f"{MODPROBE}; {key}; {lasting}"
+    return "the module v4l2loopback is not installed", f"{virtual_camera_hint()}; {lasting}"
+
+
+def _may_be_written(door: str, devices: list[str]) -> Finding:
+    from clearcall.runtime.camera import permission_hint
+
+    allowed = [name for name in devices if _is_allowed(name)]
+    if not allowed:
+        return Finding(door, State.BROKEN, f"{', '.join(devices)}: permission denied", permission_hint())
+    return Finding(door, State.WORKS, ", ".join(allowed))
 
 
 def _server() -> Finding:
@@ -215,6 +259,18 @@ def _extra(door: str, packages: tuple[str, ...], extra: str, licence: str = "") 
 def _is_virtual(device: str) -> bool:
     """Whether a video device of Linux is a loopback, not hardware."""
     return _SYNTHETIC in str((_VIDEO_DEVICES / Path(device).name).resolve())
+
+
+def _is_allowed(device: str) -> bool:
+    return os.access(device, os.R_OK | os.W_OK)
+
+
+def _has_loopback() -> bool:
+    """Whether the running kernel has v4l2loopback, loaded or not."""
+    try:
+        return "v4l2loopback.ko" in _MODULES.read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def _has_exclusive_caps() -> bool:

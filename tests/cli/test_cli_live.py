@@ -49,8 +49,9 @@ def test_a_file_into_a_file(tmp_path: Path):
 
 
 def test_y4m_on_standard_output_for_some_seconds(tmp_path: Path):
-    done = live("test", "--size", "64x36", "--to", "-", "--seconds", "0.5")
+    done = live("test", "--size", "64x36", "--fps", "12.5", "--to", "-", "--seconds", "0.5")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"YUV4MPEG2 W64 H36 F25:2 ")
     assert b"0.5 s are over" in done.stderr
     (tmp_path / "out.y4m").write_bytes(done.stdout)
     with av.open(str(tmp_path / "out.y4m")) as container:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aioice.ice
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from skimage import data
 from webrtc_peer import Camera, Microphone, Pace, Peer, Served, served, vanish
 
+from clearcall.bundle import bundled_models
 from clearcall.degrade import degrade_picture, get_profile
 from clearcall.evaluation.metrics import ssim
 from clearcall.media.colour import to_rgb
@@ -285,6 +289,31 @@ def test_frames_beyond_the_limit_go_on_as_they_came(tmp_path: Any) -> None:
         await peer.hang_up()
 
     with served(tmp_path, "--largest", "160x90") as server:
+        asyncio.run(call(server))
+
+
+def test_model_that_fails_to_load_in_mid_call_leaves_the_original(tmp_path: Path) -> None:
+    """Its file is damaged after the server has started; it is loaded when the first frame comes."""
+    bundle = tmp_path / "frail"
+    shutil.copytree(bundled_models()["small"], bundle)
+    card = json.loads((bundle / "card.json").read_text())
+    (bundle / "card.json").write_text(json.dumps({**card, "name": "frail"}))
+    picture = plain(320, 180)
+
+    async def call(server: Served) -> None:
+        for graph in bundle.glob("*.onnx"):
+            graph.write_bytes(b"damaged")
+        peer = Peer()
+        await peer.call(server, Camera(lambda _: picture))
+        await peer.until(lambda: any("frail" in m.get("message", "") for m in peer.messages), "the reason")
+        frames = await peer.receive(10)
+        assert abs(to_rgb(frames[-1]).mean() - picture.mean()) < 3
+        assert peer.latest_stats().get("running", "pass-through") == "pass-through"
+        said = [m["message"] for m in peer.messages if m["type"] == "message"]
+        assert any("the original picture goes on" in line for line in said), said
+        await peer.hang_up()
+
+    with served(tmp_path, "--model", str(bundle)) as server:
         asyncio.run(call(server))
 
 

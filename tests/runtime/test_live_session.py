@@ -170,6 +170,7 @@ def test_closing_the_sink_ends_it_well():
     sink = Sink(close)
     summary = LiveSession(lambda: Still(noise(1))).run(sink)
     assert (summary.ended, sink.left_by) == ("the window was closed", None)
+    assert (summary.shown, summary.seconds, summary.frame_rate) == (0, 0, 0)
 
 
 def test_ctrl_c_ends_it_well():

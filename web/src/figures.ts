@@ -6,7 +6,7 @@ export interface Figures {
   dropped: number;
   /** Frames delivered a second, over the last two seconds. */
   fps: number;
-  /** Median milliseconds that sharpening took of late; 0 while frames pass through. */
+  /** Median milliseconds that sharpening took of late (the last frame's where none comes); 0 while they pass through. */
   milliseconds: number;
   width: number;
   height: number;
@@ -38,7 +38,8 @@ export class Meter {
 
   /** The figures at `now`. */
   read(now: number): Figures {
-    this.#samples = this.#samples.filter((sample) => now - sample.at < WINDOW_MS);
+    const last = this.#samples.at(-1);
+    this.#samples = this.#samples.filter((sample) => now - sample.at < WINDOW_MS || sample === last);
     const times = this.#samples.map((sample) => sample.milliseconds).sort((a, b) => a - b);
     const first = this.#samples[0]?.at ?? now;
     const span = (this.#samples.at(-1)?.at ?? now) - first;

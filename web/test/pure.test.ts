@@ -150,7 +150,10 @@ test("the meter tells rate, median time, and forgets what is old", () => {
   meter.drop(2);
   const figures = meter.read(1_000);
   assert.deepEqual(figures, { frames: 21, dropped: 2, fps: 20, milliseconds: 10, width: 640, height: 360 });
-  assert.equal(meter.read(10_000).fps, 0);
+  const { fps, milliseconds } = meter.read(10_000);
+  assert.deepEqual([fps, milliseconds], [0, 900], "the last frame's time stays");
+  meter.frame(10_100, 20, 640, 360);
+  assert.equal(meter.read(10_200).milliseconds, 20);
 });
 
 test("missing frames are counted from time stamps", () => {

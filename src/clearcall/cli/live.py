@@ -57,7 +57,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command
     model: Annotated[str, typer.Option(help="A bundled model's name, or the path of a bundle.")] = "small",
     device: DeviceOption = "auto",
     size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Ask the camera for this size [1280x720]; scale others to it.")
+        str | None, typer.Option(metavar="WxH", help="Size of camera and test picture [1280x720]; others are scaled.")
     ] = None,
     fps: Annotated[
         float | None,

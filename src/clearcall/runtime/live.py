@@ -299,7 +299,7 @@ class _Pump:
             self._sink.refresh()
             return
         if not self.shown:
-            self._started = self._last_status = now
+            self._started = self._last = self._last_status = now
             self._sink.start(self._session.rate)
         self._sink.show(frame)
         self.shown += 1

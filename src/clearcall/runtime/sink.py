@@ -26,6 +26,9 @@ from clearcall.runtime.fit import fit
 MODPROBE: Final = 'sudo modprobe v4l2loopback devices=1 video_nr=10 exclusive_caps=1 card_label="clearcall"'
 """The command that makes a virtual camera on Linux which browsers and Zoom list."""
 
+INSTALL_LOOPBACK: Final = "sudo apt install v4l2loopback-dkms linux-headers-$(uname -r)"
+"""The command that builds its kernel module on Debian and Ubuntu; other systems have a package v4l2loopback."""
+
 CLIP_SUFFIXES: Final = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".ts")
 """The suffixes of the video files that a live session writes (H.264)."""
 
@@ -303,7 +306,7 @@ def virtual_camera_hint() -> str:
         True
     """
     if _SYSTEM == "linux":
-        return f"make one with `sudo apt install v4l2loopback-dkms` and `{MODPROBE}`"
+        return f"make one with `{INSTALL_LOOPBACK}` and `{MODPROBE}`"
     return "install OBS Studio (obsproject.com) and start its virtual camera once"
 
 

@@ -92,6 +92,19 @@ def portrait(tmp_path: Path) -> tuple[Path, Frame]:
     return path, pixels
 
 
+@pytest.fixture
+def clip(degraded: list[Frame], tmp_path: Path) -> Path:
+    """The degraded clip as a video file."""
+    path = tmp_path / "call.webm"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libvpx", rate=10, options={"deadline": "realtime", "crf": "10", "b": "2M"})
+        stream.width, stream.height, stream.pix_fmt = degraded[0].shape[1], degraded[0].shape[0], "yuv420p"
+        for rgb in degraded * 2:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
+        file.mux(stream.encode(None))
+    return path
+
+
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     """Playwright; its event loop runs in the main thread, so it ends with each file."""

@@ -132,18 +132,6 @@ def test_the_saved_picture_is_the_one_that_is_shown(open_page: Open, portrait: P
     assert np.array_equal(np.asarray(Image.open(saved).convert("RGB")), shown(page)[1])
 
 
-@pytest.fixture
-def clip(degraded: list[Frame], tmp_path: Path) -> Path:
-    path = tmp_path / "call.webm"
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libvpx", rate=10, options={"deadline": "realtime", "crf": "10", "b": "2M"})
-        stream.width, stream.height, stream.pix_fmt = degraded[0].shape[1], degraded[0].shape[0], "yuv420p"
-        for rgb in degraded * 2:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
-        file.mux(stream.encode(None))
-    return path
-
-
 def test_a_video_plays_pauses_and_is_recorded(open_page: Open, clip: Path, tmp_path: Path) -> None:
     page = open_page()
     page.uncheck("#fallback")

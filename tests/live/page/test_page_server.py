@@ -22,6 +22,7 @@ from clearcall.frame import Frame
 from conftest import Open
 
 TRIES = 600
+DOCS = Path(__file__).parents[3] / "docs" / "webrtc.md"
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +102,61 @@ def test_a_server_that_vanishes_is_called_again(open_page: Open, tmp_path: Path)
         else:
             raise AssertionError("The original picture stands still.")
     with served(tmp_path, "--port", str(port), "--token", "open"):
-        expect(page.locator("#problem")).to_contain_text("This server asks for its token")
+        expect(page.locator("#problem")).to_contain_text("This server asks for its token: type it under Sharpening")
+        page.fill("#token", "wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#problem")).to_contain_text("This server has another token")
         page.fill("#token", "open")
         page.keyboard.press("Enter")
         expect(page.locator("#figure-state")).to_have_text("sharpening")
         expect(page.locator("#right-label")).to_have_text("Sharpened")
         page.context.close()
+
+
+def test_a_paused_video_keeps_the_call(open_page: Open, clip: Path, tmp_path: Path) -> None:
+    with served(tmp_path, "--idle", "3") as server:
+        page = open_page(base=server.url)
+        page.check("#on-server")
+        page.set_input_files("#file", clip)
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        page.click("#pause")
+        for _ in range(5):
+            page.wait_for_timeout(1000)
+            assert server.health()["sessions"] == 1
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        still = shown(page)
+        page.fill("#strength", "0")
+        expect(page.locator("#right-label")).to_have_text("Original")
+        assert np.array_equal(shown(page)[0], still[0]), "the received picture stands still"
+        page.fill("#strength", "1")
+        page.click("#pause")
+        expect(page.locator("#figure-state")).to_have_text("sharpening")
+        assert server.metric("sessions_opened_total") == 1
+        page.context.close()
+
+
+CALL_WITH_SOUND = """async () => {
+  const video = Object.assign(document.createElement("video"), { autoplay: true });
+  %s
+  window.inbound = async (kind) => {
+    const reports = [...(await peer.getStats()).values()];
+    return reports.find((report) => report.type === "inbound-rtp" && report.kind === kind) ?? {};
+  };
+  window.soundAndPicture = async () => {
+    const [audio, picture] = await Promise.all([inbound("audio"), inbound("video")]);
+    return audio.totalAudioEnergy > 0 && audio.packetsReceived > 50 && picture.framesDecoded > 10;
+  };
+}"""
+
+
+def test_the_documented_call_brings_sound_and_picture_back(open_page: Open, server: Served) -> None:
+    """The example of docs/webrtc.md as it stands there, with Chromium's beeping fake microphone."""
+    code = re.search(r"```js\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    page = open_page()
+    page.context.grant_permissions(["camera", "microphone"])
+    page.evaluate(CALL_WITH_SOUND % code[1])  # type: ignore[index]
+    page.wait_for_function("soundAndPicture()")
+    page.context.close()
 
 
 HEARD = """

@@ -40,6 +40,13 @@ export class SentFrames {
     if (this.#sent.length > MOST_FRAMES) this.#sent.shift()!.picture.close();
   }
 
+  /** The latest frame, which is sent once more; null where there is none. It stays this object's. */
+  again(at: number): ImageBitmap | null {
+    const latest = this.#sent.at(-1);
+    if (latest) latest.at = at;
+    return latest?.picture ?? null;
+  }
+
   /** The frame of a picture that came back; earlier ones are let go. It is closed by the next `match` or `clear`. */
   match(returned: ImageBitmap): (Sent & { distinct: boolean }) | null {
     const thumbnails = this.#sent.map(({ thumbnail }) => thumbnail);

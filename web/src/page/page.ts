@@ -233,7 +233,12 @@ function wire(): void {
       return refresh();
     });
   }
-  for (const control of [view.inBrowser, view.onServer, view.token]) on(control, "change", chooseWay);
+  for (const control of [view.inBrowser, view.onServer, view.token]) {
+    on(control, "change", () => {
+      chooseWay();
+      return refresh();
+    });
+  }
   view.form.addEventListener("submit", (event) => event.preventDefault()); // Enter in the token's field
   on(view.savePicture, "click", () => savePicture(view.compare.sharp, source?.name ?? ""));
   on(view.saveClip, "click", toggleRecording);

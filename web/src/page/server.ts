@@ -8,6 +8,8 @@ import { makeOutgoing } from "./outgoing";
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 8_000;
 const SILENCE_MS = 1_000;
+/** A picture that stands still is sent again this often: a server ends calls in which nothing comes. */
+const STILL_MS = 500;
 const SMOOTHING = 0.1;
 /** What the server says it runs while frames go back as they came. */
 const PASS_THROUGH = "pass-through";
@@ -31,6 +33,8 @@ export class ServerWay {
   #sent = new SentFrames();
   #call: RemoteSharpener | null = null;
   #returned = -Infinity;
+  #transmitted = -Infinity;
+  #still: number;
   #retry = FIRST_RETRY_MS;
   #timer = 0;
   #open = true;
@@ -41,6 +45,7 @@ export class ServerWay {
     private readonly options: RemoteOptions,
   ) {
     this.#stop = onVideoFrames(this.#video, new Meter(), async (picture) => this.#receive(picture));
+    this.#still = window.setInterval(() => this.#sendAgain(), STILL_MS);
   }
 
   /** The model that sharpens what comes back; null while the original goes on, or nothing is known yet. */
@@ -56,11 +61,9 @@ export class ServerWay {
 
   /** Send a frame, which is this object's from now on; the first makes the call. */
   send(frame: ImageBitmap): void {
-    this.#outgoing.send(frame);
+    this.#transmit(frame);
     if (!this.#called) void this.#dial();
-    const now = performance.now();
-    if (now - this.#returned > SILENCE_MS) this.listener.show(frame, null);
-    this.#sent.keep(frame, now);
+    this.#sent.keep(frame, this.#transmitted);
   }
 
   /** Change the model or the strength. */
@@ -72,11 +75,25 @@ export class ServerWay {
   close(): void {
     this.#open = false;
     clearTimeout(this.#timer);
+    clearInterval(this.#still);
     this.#stop();
     this.#call?.close();
     this.#outgoing.track.stop();
     this.#video.srcObject = null;
     this.#sent.clear();
+  }
+
+  #transmit(frame: ImageBitmap): void {
+    this.#outgoing.send(frame);
+    this.#transmitted = performance.now();
+    if (this.#transmitted - this.#returned > SILENCE_MS) this.listener.show(frame, null);
+  }
+
+  /** The video is paused, or the page in the background: the latest frame goes on. */
+  #sendAgain(): void {
+    if (performance.now() - this.#transmitted < STILL_MS) return;
+    const latest = this.#sent.again(performance.now());
+    if (latest) this.#transmit(latest);
   }
 
   async #dial(): Promise<void> {
@@ -87,16 +104,25 @@ export class ServerWay {
       this.#use(call);
     } catch (error) {
       if (!this.#open) return;
-      if (error instanceof Refused && error.status === 401) this.listener.askForToken();
-      if (error instanceof Refused && error.status < 500) this.listener.say(messageOf(error), "problem");
+      const status = error instanceof Refused ? error.status : null;
+      if (status === 401) this.#askForToken();
+      else if (status !== null && status < 500) this.listener.say(messageOf(error), "problem");
       else this.#dialAgain(messageOf(error));
     }
+  }
+
+  #askForToken(): void {
+    const asked = this.options.token ? "This server has another token" : "This server asks for its token";
+    this.listener.say(`${asked}: type it under Sharpening and press Enter. The original picture goes on.`, "problem");
+    this.listener.askForToken();
   }
 
   #use(call: RemoteSharpener): void {
     this.#call = call;
     this.#retry = FIRST_RETRY_MS;
-    call.addEventListener("message", (event) => this.listener.say((event as CustomEvent<string>).detail, "news"));
+    call.addEventListener("message", (event) => {
+      this.listener.say(`The server says: ${(event as CustomEvent<string>).detail}`, "news");
+    });
     call.addEventListener("lost", (event) => {
       this.#call = null;
       this.#dialAgain((event as CustomEvent<string>).detail);
