@@ -215,8 +215,8 @@ def mean_square(error: NDArray[np.int16] | NDArray[np.float32]) -> float:
         >>> mean_square(np.array([3, -1], np.int16))
         5.0
     """
-    flat = error.ravel().astype(np.float64)
-    return float(flat @ flat) / flat.size
+    squares = np.square(error, dtype=np.float64)  # not a product: BLAS's threads block each other in several processes
+    return float(squares.sum()) / squares.size
 
 
 def decibels(mean_squared_error: float) -> float:
