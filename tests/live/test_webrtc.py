@@ -292,7 +292,7 @@ def test_frames_beyond_the_limit_go_on_as_they_came(tmp_path: Any) -> None:
         asyncio.run(call(server))
 
 
-def test_model_that_fails_to_load_in_mid_call_leaves_the_original(tmp_path: Path) -> None:
+def test_when_a_model_fails_to_load_in_mid_call_the_call_goes_on_with_a_lighter_one(tmp_path: Path) -> None:
     """Its file is damaged after the server has started; it is loaded when the first frame comes."""
     bundle = tmp_path / "frail"
     shutil.copytree(bundled_models()["small"], bundle)
@@ -308,9 +308,8 @@ def test_model_that_fails_to_load_in_mid_call_leaves_the_original(tmp_path: Path
         await peer.until(lambda: any("frail" in m.get("message", "") for m in peer.messages), "the reason")
         frames = await peer.receive(10)
         assert abs(to_rgb(frames[-1]).mean() - picture.mean()) < 3
-        assert peer.latest_stats().get("running", "pass-through") == "pass-through"
         said = [m["message"] for m in peer.messages if m["type"] == "message"]
-        assert any("the original picture goes on" in line for line in said), said
+        assert any("frail failed, nano goes on" in line for line in said), said
         await peer.hang_up()
 
     with served(tmp_path, "--model", str(bundle)) as server:

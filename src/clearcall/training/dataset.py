@@ -146,7 +146,7 @@ class ResumableLoader(DataLoader[Squares]):
             collate_fn=_joined,
             num_workers=workers,
             persistent_workers=workers > 0,
-            # A fork of a process in which inference engines run threads has crashed.
+            # Forking a process in which inference engines run threads is unsafe.
             multiprocessing_context="spawn" if workers else None,
         )
         self.batches = batches
