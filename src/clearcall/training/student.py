@@ -28,8 +28,6 @@ NOISE_GAIN = 0.3
 LUMA = (0.2126, 0.7152, 0.0722)
 """What red, green and blue weigh in luma (ITU-R BT.709-6, item 3.2)."""
 
-_START_NOISE = 0.1
-
 
 class StudentConfig(BaseModel):
     """What a student looks like; its only hyper-parameters.
@@ -155,28 +153,8 @@ class Student(nn.Module):
         self.rounds_weights = False
         """Whether weights are used, and learnt, as 8-bit graphs hold them."""
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, COLOURS, 1, 1), persistent=False)
-        if config.colour == "luma" and config.width == outputs and not expansion:
-            self._start_from_pixels()
-        else:
-            self._start_with_detail()
+        self._start_with_detail()
         self._start_as_identity()
-
-    @torch.no_grad()
-    def _start_from_pixels(self) -> None:
-        """Make each hidden channel one pixel of the block, plus a little noise without mean.
-
-        From plain random kernels of 12 x 12 pixels, which see hardly more than brightness, all units of the last
-        hidden layer died within 800 steps; from pixels the last layer starts as a linear filter.
-        """
-        for index, layer in enumerate(self.layers[:-1]):
-            weight = layer.get_parameter("weight")
-            weight.mul_(_START_NOISE).sub_(weight.mean(dim=(1, 2, 3), keepdim=True))
-            for channel in range(len(weight)):
-                if index == 0:
-                    row, column = divmod(channel, self.config.stride)
-                    weight[channel, 0, self.config.margin + row, self.config.margin + column] += 1
-                else:
-                    weight[channel, channel, 1, 1] += 1
 
     def _start_with_detail(self) -> None:
         """Let every hidden unit begin with signed detail: otherwise L1 alone silences the last hidden layer.
