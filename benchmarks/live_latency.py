@@ -50,10 +50,9 @@ from webrtc_peer import Pace, Peer, Served, served
 
 from clearcall.benchmark.speed import machine
 from clearcall.evaluation.interval import slope_interval
-from clearcall.frame import Frame
-from clearcall.media.colour import Colours, from_rgb, to_rgb
 from clearcall.runtime.camera import open_source
 from clearcall.runtime.live import LiveSession, LiveStatus
+from clearcall.runtime.pixels import Pixels, pixels_of, to_video_frame
 from clearcall.runtime.sink import Y4MPipe
 from clearcall.runtime.stream import LiveStream
 
@@ -166,11 +165,11 @@ class Timer:
         self.sharpened: Samples = []
         self.passed = 0
 
-    def deliver(self, handed: Handed, sharp: Frame | None) -> None:
+    def deliver(self, handed: Handed, sharp: Pixels | None) -> None:
         if sharp is None:
             self.passed += 1
             return
-        from_rgb(sharp, handed.frame.format.name, Colours.of(handed.frame))
+        to_video_frame(sharp, handed.frame)
         self.sharpened.append((handed.at - self.started, 1e3 * (time.monotonic() - handed.at)))
 
 
@@ -186,9 +185,10 @@ def arrivals(coded: list[bytes], options: argparse.Namespace) -> Iterator[av.Vid
 def through_runtime(coded: list[bytes], options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one call's frames in ``LiveStream``, without a network."""
     timer = Timer()
-    stream = LiveStream[Handed](timer.deliver, to_rgb=lambda handed: to_rgb(handed.frame), on_message=tell)
+    [first] = av.CodecContext.create("vp8", "r").decode(av.Packet(coded[0]))
+    stream = LiveStream[Handed](timer.deliver, to_pixels=lambda handed: pixels_of(handed.frame), on_message=tell)
     with stream:
-        stream.prepare(*options.size)
+        stream.prepare(pixels_of(first))
         timer.started = time.monotonic()
         for frame in arrivals(coded, options):
             stream.submit(Handed(frame, time.monotonic()))

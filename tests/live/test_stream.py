@@ -14,6 +14,7 @@ import pytest
 import clearcall
 from clearcall.errors import BundleError, InputError
 from clearcall.frame import Frame
+from clearcall.media.colour import Colours
 from clearcall.runtime.stream import PASS_THROUGH, LiveStream, lighter_models
 
 PATIENCE = 20.0
@@ -42,10 +43,10 @@ class FakeModel:
     compiling: threading.Event | None = None
     prepared: set[tuple[int, int, bool]] | None = None
 
-    def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+    def is_ready(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> bool:
         return self.prepared is None or (width, height, strength != 1) in self.prepared
 
-    def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+    def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
         if self.is_ready(width, height, strength):
             return
         assert self.compiling is None or self.compiling.wait(PATIENCE)
@@ -72,7 +73,7 @@ class Call:
         self.messages: list[str] = []
         self.delivered: queue.SimpleQueue[tuple[Frame, Frame | None]] = queue.SimpleQueue()
         settings: dict[str, object] = {
-            "to_rgb": lambda item: item,
+            "to_pixels": lambda item: item,
             "model": next(iter(models)),
             "on_message": self.messages.append,
             "load_model": models.__getitem__,
@@ -83,7 +84,7 @@ class Call:
             lambda item, sharp: self.delivered.put((item, sharp)),
             **{**settings, **options},  # type: ignore[arg-type]
         )
-        self.stream.prepare(6, 4)
+        self.stream.prepare(np.zeros((4, 6, 3), np.uint8))
 
     def send(self, value: int = 0, size: tuple[int, int] = (4, 6)) -> Frame | None:
         self.sent += 1 / 30
@@ -238,7 +239,7 @@ def test_real_model_compiles_in_the_background_and_the_stream_goes_on() -> None:
 
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     with LiveStream[Frame](
-        lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, load_model=lambda _: model
+        lambda _item, sharp: delivered.put(sharp), to_pixels=lambda item: item, load_model=lambda _: model
     ) as stream:
 
         def send(frame: Frame) -> Frame | None:
@@ -246,7 +247,7 @@ def test_real_model_compiles_in_the_background_and_the_stream_goes_on() -> None:
             return delivered.get(timeout=PATIENCE)
 
         small, large = np.full((32, 48, 3), 90, np.uint8), np.full((64, 96, 3), 90, np.uint8)
-        stream.prepare(48, 32)
+        stream.prepare(small)
         assert send(small) is not None
         model._engine._compile = hold  # type: ignore[attr-defined]
         assert send(large) is None
@@ -292,7 +293,7 @@ def test_model_and_strength_change_at_any_time(start: Start, clock: Clock) -> No
     with pytest.raises(InputError, match="strength"):
         call.stream.change(strength=2.5)
     with pytest.raises(InputError, match="strength"):
-        LiveStream[Frame](lambda *_: None, to_rgb=lambda item: item, strength=-1)
+        LiveStream[Frame](lambda *_: None, to_pixels=lambda item: item, strength=-1)
 
 
 def test_failing_model_is_left_out_with_a_message_and_the_call_goes_on(start: Start, clock: Clock) -> None:
@@ -319,7 +320,7 @@ def test_unknown_model_says_so_with_the_real_loader() -> None:
     messages: list[str] = []
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     with LiveStream[Frame](
-        lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, model="smal", on_message=messages.append
+        lambda _item, sharp: delivered.put(sharp), to_pixels=lambda item: item, model="smal", on_message=messages.append
     ) as stream:
         for _ in range(2):
             stream.submit(np.zeros((4, 4, 3), np.uint8))
@@ -332,7 +333,7 @@ def test_frame_that_cannot_be_read_passes(start: Start, clock: Clock) -> None:
     def unreadable(_: Frame) -> Frame:
         raise ValueError("odd planes")
 
-    call = start({"a": FakeModel(clock)}, clock, to_rgb=unreadable)
+    call = start({"a": FakeModel(clock)}, clock, to_pixels=unreadable)
     assert call.send() is None
     assert "odd planes" in call.messages[0]
 
@@ -341,7 +342,7 @@ def test_failing_delivery_ends_the_stream(clock: Clock) -> None:
     def broken(_item: Frame, _sharp: Frame | None) -> None:
         raise OSError("the window is gone")
 
-    stream = LiveStream[Frame](broken, to_rgb=lambda item: item, load_model=lambda _: FakeModel(clock))
+    stream = LiveStream[Frame](broken, to_pixels=lambda item: item, load_model=lambda _: FakeModel(clock))
     stream.submit(np.zeros((4, 4, 3), np.uint8))
     stream._thread.join(PATIENCE)
     assert isinstance(stream.failure, OSError)
@@ -364,8 +365,10 @@ def test_stop_is_clean_and_can_be_repeated(start: Start, clock: Clock) -> None:
 def test_real_model_gives_what_sharpen_gives() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
-    with LiveStream[Frame](lambda _item, sharp: delivered.put(sharp), to_rgb=lambda item: item, strength=0.7) as stream:
-        stream.prepare(70, 50)
+    with LiveStream[Frame](
+        lambda _item, sharp: delivered.put(sharp), to_pixels=lambda item: item, strength=0.7
+    ) as stream:
+        stream.prepare(frame)
         stream.submit(frame)
         sharp = delivered.get(timeout=PATIENCE)
     assert sharp is not None

@@ -20,6 +20,7 @@ from clearcall.errors import InputError
 from clearcall.media.video import VideoSink
 from clearcall.runtime import camera
 from clearcall.runtime.camera import open_source
+from clearcall.runtime.pixels import to_frame
 from clearcall.runtime.sink import Y4MPipe
 
 GREYS = [0, 50, 100, 150, 200]
@@ -61,7 +62,7 @@ def jpegs_with_a_damaged_one(levels: list[int], damaged: int) -> bytes:
 
 
 def levels_of(source: camera.LiveSource) -> list[int]:
-    return [int(frame[0, 0, 0]) for frame in source.frames()]
+    return [int(to_frame(pixels)[0, 0, 0]) for pixels in source.frames()]
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def cameras(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, str
 def test_the_test_picture_comes_at_its_pace():
     started = time.monotonic()
     with open_source("test", size=(320, 180), rate=Fraction(50)) as source:
-        first, *others = islice(source.frames(), 6)
+        first, *others = map(to_frame, islice(source.frames(), 6))
     assert time.monotonic() - started > 0.09
     assert (source.rate, source.is_endless) == (50, False)
     assert {frame.shape for frame in [first, *others]} == {(180, 320, 3)}
@@ -135,6 +136,13 @@ def test_a_turned_ten_bit_file_comes_upright_in_eight_bits(tmp_path: Path):
     assert (upright.shape, upright.dtype) == ((128, 64, 3), np.uint8)
     assert upright[:60].mean() < 5
     assert upright[-60:].mean() > 250
+
+
+def test_planes_come_as_they_were_decoded(feed: Callable[[bytes], str]):
+    with open_source(feed(y4m([9]))) as source:
+        pixels = next(source.frames())
+    assert isinstance(pixels, av.VideoFrame)
+    assert pixels.format.name == "yuv420p"
 
 
 def test_pictures_are_fitted_into_the_size_that_was_asked_for(feed: Callable[[bytes], str]):
@@ -171,7 +179,7 @@ def test_stopping_does_not_wait_for_the_next_frame():
 def test_a_camera_is_asked_for_jpeg_in_the_wanted_mode_first(cameras):
     asked = cameras(video0=lambda options: errno.EINVAL if options else 0.1)
     with open_source(size=(640, 360), rate=Fraction(15)) as source:
-        assert next(source.frames()).shape == (36, 64, 3)
+        assert to_frame(next(source.frames())).shape == (36, 64, 3)
     assert asked[0] == {
         "file": "/dev/video0",
         "format": "v4l2",

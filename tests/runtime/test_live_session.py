@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 import clearcall
 from clearcall.errors import BundleError, InputError, RecipeError
+from clearcall.media.colour import Colours, from_planes, to_planes, to_rgb
 from clearcall.media.video import VideoSink
 from clearcall.runtime import live
 from clearcall.runtime.camera import open_source
@@ -96,12 +98,18 @@ class Sink:
         pass
 
 
+def sharpened(frame: av.VideoFrame) -> np.ndarray:
+    """What the planes of a decoded frame become, as RGB."""
+    colours = Colours.of(frame)
+    return to_rgb(from_planes(*SHARP.sharpen_yuv(*to_planes(frame), colours=colours), colours))
+
+
 def test_a_file_goes_through_sharpened_to_its_last_frame(tmp_path: Path):
     with VideoSink(tmp_path / "call.mkv", width=64, height=36, rate=Fraction(20)) as clip:
         for seed in range(6):
             clip.write(noise(seed))
     with open_source(str(tmp_path / "call.mkv")) as source:
-        expected = [SHARP.sharpen(frame) for frame in source.frames()]
+        expected = [sharpened(frame) for frame in source.frames()]
     sink = Sink()
     statuses: list[LiveStatus] = []
     summary = LiveSession(lambda: open_source(str(tmp_path / "call.mkv"))).run(sink, on_status=statuses.append)
@@ -258,10 +266,10 @@ def test_silence_is_told_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_model_that_fails_leaves_the_original_and_a_message(monkeypatch: pytest.MonkeyPatch):
     class Failing:
-        def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+        def is_ready(self, *size: object, **colours: object) -> bool:
             return True
 
-        def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+        def prepare(self, *size: object, **colours: object) -> None:
             raise AssertionError("it is ready")
 
         def sharpen(self, frame: np.ndarray, strength: float = 1.0) -> np.ndarray:

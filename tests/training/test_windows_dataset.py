@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from clearcall.degrade import degrade_picture, get_profile
 from clearcall.training.dataset import EpochBatches, SquaresDataset, training_loader
@@ -127,3 +129,24 @@ def test_fixed_pairs_cover_every_profile_and_score_the_input(sharp_folder):
     assert all(pair.degraded_ssim == 1 for pair in pairs if pair.profile == "clean")
     assert all(pair.degraded_ssim < 1 for pair in pairs if pair.profile == "bicubic-x2")
     assert all(np.array_equal(pair.sharp, read_frame(path)) for pair, path in zip(pairs, watched, strict=False))
+
+
+def test_pairs_are_decoded_once_and_kept(gopro_folder, tmp_path):
+    pairs = list_pairs(gopro_folder / "train")
+    plain, kept = PairedWindows(pairs, repeats=2), PairedWindows(pairs, repeats=2, cache=tmp_path / "cache")
+    for number in (0, 1, len(pairs)):
+        assert np.array_equal(kept.window(number), plain.window(number))
+    files = sorted((tmp_path / "cache").iterdir())
+    assert len(files) == 2
+    before = [file.stat().st_mtime_ns for file in files]
+    assert np.array_equal(kept.window(0), plain.window(0))
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_a_pair_that_changed_is_decoded_anew(gopro_folder, tmp_path):
+    shutil.copytree(gopro_folder / "train", tmp_path / "train")
+    pair = list_pairs(tmp_path / "train")[0]
+    source = PairedWindows([pair], cache=tmp_path / "cache")
+    before = np.array(source.window(0))
+    Image.fromarray(255 - before[1]).save(pair.sharp)
+    assert np.array_equal(source.window(0)[1], 255 - before[1])

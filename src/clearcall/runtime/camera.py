@@ -20,10 +20,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from clearcall.errors import InputError
-from clearcall.frame import Frame, to_8_bit
+from clearcall.frame import to_8_bit
 from clearcall.media.colour import to_rgb
 from clearcall.media.video import VideoSource
 from clearcall.runtime.fit import fit
+from clearcall.runtime.pixels import Pixels, pixels_of
 from clearcall.runtime.sink import is_pipe
 
 Size: TypeAlias = tuple[int, int]
@@ -60,8 +61,8 @@ class LiveSource:
     Example:
         >>> with open_source("test", size=(64, 36), rate=Fraction(1000)) as source:
         ...     frame = next(source.frames())
-        >>> source.label, frame.shape, str(frame.dtype)
-        ('the test picture', (36, 64, 3), 'uint8')
+        >>> source.label, frame.width, frame.height
+        ('the test picture', 64, 36)
     """
 
     def __init__(
@@ -97,11 +98,12 @@ class LiveSource:
         """End ``frames`` soon; for another thread than the one that reads."""
         self._stopped.set()
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[Pixels]:
         """Give frames as they come.
 
         Yields:
-            uint8 HWC RGB; the size may change from one frame to the next.
+            The decoder's own frames where they are 4:2:0, upright and of the right size; else uint8 HWC RGB. The size
+            may change from one to the next.
 
         Raises:
             InputError: The device was lost (unplugged, say), or a file breaks off unreadably.
@@ -112,7 +114,7 @@ class LiveSource:
                     self._wait_for(frame, number)
                 if self._stopped.is_set():
                     return
-                yield self._to_rgb(frame)
+                yield self._fitted(frame)
         except av.FFmpegError as error:
             raise self._lost(error.strerror) from error
         if self.is_endless and not self._stopped.is_set():
@@ -125,8 +127,10 @@ class LiveSource:
             self._start = time.monotonic() - moment
         self._stopped.wait(max(0.0, self._start + moment - time.monotonic()))
 
-    def _to_rgb(self, frame: av.VideoFrame) -> Frame:
+    def _fitted(self, frame: av.VideoFrame) -> Pixels:
         turns = round(frame.rotation / 90)
+        if turns % 4 == 0 and self._size in (None, (frame.width, frame.height)):
+            return pixels_of(frame)
         rgb = to_8_bit(to_rgb(frame))
         upright = np.ascontiguousarray(np.rot90(rgb, turns)) if turns % 4 else rgb
         return upright if self._size is None else fit(upright, *self._size)

@@ -14,6 +14,7 @@ from clearcall.errors import ClearcallError, InputError
 from clearcall.frame import Frame
 from clearcall.runtime.camera import LiveSource
 from clearcall.runtime.device import AUTO
+from clearcall.runtime.pixels import Pixels, to_frame
 from clearcall.runtime.sharpener import load
 from clearcall.runtime.shelf import SharpensLive
 from clearcall.runtime.sink import Sink, SinkClosed
@@ -109,11 +110,11 @@ class LiveSession:
         self._loaded = load(model, device=device)
         self._stopped = threading.Event()
         self._fresh = threading.Event()
-        self._newest: deque[Frame] = deque(maxlen=1)
+        self._newest: deque[Pixels] = deque(maxlen=1)
         self._source: LiveSource | None = None
         self.error: Exception | None = None
         self._on_message: Callable[[str], None] = lambda _: None
-        self._stream: LiveStream[Frame] | None = None
+        self._stream: LiveStream[Pixels] | None = None
         self.overtaken = 0
 
     def run(
@@ -171,7 +172,7 @@ class LiveSession:
         """Fetch the newest frame that has been delivered; None when none came within a moment."""
         self._fresh.wait(_TICK_SECONDS)
         self._fresh.clear()
-        return self._newest.popleft() if self._newest else None
+        return to_frame(self._newest.popleft()) if self._newest else None
 
     def say(self, message: str) -> None:
         """Tell a person what happened."""
@@ -183,10 +184,10 @@ class LiveSession:
         rate = self._source.rate if self._source is not None else None
         return rate if rate and 1 <= rate <= _MAX_RATE else _USUAL_RATE
 
-    def _make_stream(self) -> LiveStream[Frame]:
+    def _make_stream(self) -> LiveStream[Pixels]:
         return LiveStream(
             self._deliver,
-            to_rgb=lambda frame: frame,
+            to_pixels=lambda pixels: pixels,
             model=self._model,
             strength=self._strength,
             on_message=lambda message: self._on_message(message),
@@ -196,22 +197,22 @@ class LiveSession:
     def _load(self, name: str) -> SharpensLive:
         return self._loaded if name == self._model else load(name, device=self._device)
 
-    def _deliver(self, frame: Frame, sharp: Frame | None) -> None:
+    def _deliver(self, pixels: Pixels, sharp: Pixels | None) -> None:
         self.overtaken += len(self._newest)
-        self._newest.append(frame if sharp is None else sharp)
+        self._newest.append(pixels if sharp is None else sharp)
         self._fresh.set()
 
-    def _read(self, stream: LiveStream[Frame]) -> None:
+    def _read(self, stream: LiveStream[Pixels]) -> None:
         """Hand every frame of the source to the stream; wait for a lost camera to come back."""
         lost_at: float | None = None
         while not self._stopped.is_set():
             try:
                 with self._open_source() as source:
                     self._source = source
-                    for frame in source.frames():
+                    for pixels in source.frames():
                         if not stream.stats().frames_in:
-                            stream.prepare(frame.shape[1], frame.shape[0])
-                        stream.submit(frame)
+                            stream.prepare(pixels)
+                        stream.submit(pixels)
                         if self._stopped.is_set():
                             return
                         if lost_at is not None:
@@ -243,7 +244,7 @@ class _Pump:
     def __init__(
         self,
         session: LiveSession,
-        stream: LiveStream[Frame],
+        stream: LiveStream[Pixels],
         sink: Sink,
         seconds: float | None,
         on_status: Callable[[LiveStatus], None] | None,

@@ -97,13 +97,14 @@ class Sharpener:
             return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
         return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
 
-    def is_ready(self, width: int, height: int, strength: float = 1.0) -> bool:
+    def is_ready(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> bool:
         """Whether frames of a size are sharpened at once; if not, the first has to wait until the model is compiled.
 
         Args:
             width: Of the frames, in pixels.
             height: Of the frames, in pixels.
             strength: As for ``sharpen``.
+            colours: Of planes that are to go to ``sharpen_yuv``; None for RGB.
 
         Example:
             >>> sharpener = load("small")
@@ -112,22 +113,29 @@ class Sharpener:
             >>> before, sharpener.is_ready(64, 36)
             (False, True)
         """
+        if strength and colours is not None and self._planes is not None and self._planes.is_possible:
+            return self._planes.is_ready(width, height, colours, strength)
         multiple = self._bundle.card.multiple_of
         rows, columns = (-(-side // multiple) * multiple for side in (height, width))
         return strength == 0 or self._engine.is_ready(rows, columns, strength)
 
-    def prepare(self, width: int, height: int, strength: float = 1.0) -> None:
+    def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
         """Compile the model for frames of a size; frames of other sizes are sharpened meanwhile by other threads.
 
         Args:
             width: Of the frames, in pixels.
             height: Of the frames, in pixels.
             strength: As for ``sharpen``.
+            colours: Of planes that are to go to ``sharpen_yuv``; None for RGB.
 
         Raises:
             InputError: A strength out of range.
         """
-        self.sharpen(np.zeros((height, width, 3), np.uint8), strength)
+        if colours is None:
+            self.sharpen(np.zeros((height, width, 3), np.uint8), strength)
+        else:
+            half = np.zeros(((height + 1) // 2, (width + 1) // 2), np.uint8)
+            self.sharpen_yuv(np.zeros((height, width), np.uint8), half, half, colours=colours, strength=strength)
 
     def sharpen_yuv(
         self,

@@ -6,19 +6,20 @@ from collections.abc import Callable, Collection
 from threading import Thread
 from typing import Final, Protocol
 
-from clearcall.runtime.video import SharpensFrames
+from clearcall.media.colour import Colours
+from clearcall.runtime.pixels import Shape, SharpensPixels
 
 _CLOSE_SECONDS: Final = 10.0
 
 
-class SharpensLive(SharpensFrames, Protocol):
+class SharpensLive(SharpensPixels, Protocol):
     """What is needed of a sharpener here."""
 
-    def is_ready(self, width: int, height: int, strength: float = ...) -> bool:
-        """Whether frames of a size are sharpened at once."""
+    def is_ready(self, width: int, height: int, strength: float = ..., *, colours: Colours | None = ...) -> bool:
+        """Whether frames of a size (RGB, or planes of some colours) are sharpened at once."""
 
-    def prepare(self, width: int, height: int, strength: float = ...) -> None:
-        """Get ready for frames of a size, however long it takes."""
+    def prepare(self, width: int, height: int, strength: float = ..., *, colours: Colours | None = ...) -> None:
+        """Get ready for such frames, however long it takes."""
 
 
 class Shelf:
@@ -30,9 +31,9 @@ class Shelf:
     Example:
         >>> from clearcall.runtime.sharpener import load
         >>> shelf = Shelf(load)
-        >>> shelf.find("small", (64, 36), 1.0) is None
+        >>> shelf.find("small", Shape(64, 36), 1.0) is None
         True
-        >>> shelf.find("small", (64, 36), 1.0, wait=True).name
+        >>> shelf.find("small", Shape(64, 36), 1.0, wait=True).name
         'small'
     """
 
@@ -42,12 +43,12 @@ class Shelf:
         self._failed: dict[str, Exception] = {}
         self._work: Thread | None = None
 
-    def find(self, name: str, size: tuple[int, int], strength: float, *, wait: bool = False) -> SharpensLive | None:
-        """Fetch a model that can sharpen frames of a size at once; otherwise begin to get it ready.
+    def find(self, name: str, shape: Shape, strength: float, *, wait: bool = False) -> SharpensLive | None:
+        """Fetch a model that can sharpen pixels of a shape at once; otherwise begin to get it ready.
 
         Args:
             name: What ``load`` understands.
-            size: Width and height.
+            shape: Of the pixels.
             strength: As for ``Sharpener.sharpen``.
             wait: Whether to wait until it is ready.
 
@@ -61,10 +62,10 @@ class Shelf:
             if name in self._failed:
                 raise self._failed.pop(name)
             model = self._loaded.get(name)
-            if model is not None and model.is_ready(*size, strength):
+            if model is not None and model.is_ready(shape.width, shape.height, strength, colours=shape.colours):
                 return model
             if self._work is None or not self._work.is_alive():
-                self._begin(name, size, strength)
+                self._begin(name, shape, strength)
             if not wait:
                 return None
             self._join()
@@ -83,14 +84,14 @@ class Shelf:
         if self._work is not None:
             self._work.join()
 
-    def _begin(self, name: str, size: tuple[int, int], strength: float) -> None:
-        self._work = Thread(target=self._prepare, args=(name, size, strength), name="clearcall-shelf", daemon=True)
+    def _begin(self, name: str, shape: Shape, strength: float) -> None:
+        self._work = Thread(target=self._prepare, args=(name, shape, strength), name="clearcall-shelf", daemon=True)
         self._work.start()
 
-    def _prepare(self, name: str, size: tuple[int, int], strength: float) -> None:
+    def _prepare(self, name: str, shape: Shape, strength: float) -> None:
         try:
             if name not in self._loaded:
                 self._loaded[name] = self._load(name)
-            self._loaded[name].prepare(*size, strength)
+            self._loaded[name].prepare(shape.width, shape.height, strength, colours=shape.colours)
         except Exception as error:  # raised by the next ``find``, in the stream's thread
             self._failed[name] = error

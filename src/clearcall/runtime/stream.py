@@ -17,9 +17,9 @@ from typing import Final, Generic, Self, TypeVar
 
 from clearcall.bundle import Card, bundled_models, read_bundle
 from clearcall.errors import ClearcallError
-from clearcall.frame import Frame
 from clearcall.runtime.ladder import Ladder
 from clearcall.runtime.mailbox import Mailbox
+from clearcall.runtime.pixels import Pixels, Shape, sharpen_pixels
 from clearcall.runtime.sharpener import check_strength, load
 from clearcall.runtime.shelf import SharpensLive, Shelf
 
@@ -27,7 +27,7 @@ PASS_THROUGH = "pass-through"  # noqa: S105 - not a password
 """What ``LiveStats.running`` says while frames go on as they came."""
 
 STAGES: Final = ("wait", "unpack", "sharpen", "deliver")
-"""What a frame goes through: the mailbox, to RGB, the model, and out again."""
+"""What a frame goes through: the mailbox, to pixels, the model, and out again."""
 
 _SMOOTHING: Final = 0.1
 _LATE_FRAMES: Final = 1.5
@@ -116,9 +116,11 @@ class LiveStream(Generic[T]):
     the original picture goes on. A model that fails is left out with a message, and the call goes on.
 
     Args:
-        deliver: Called in the stream's thread with each submitted item and its sharpened pixels (uint8 HWC RGB), or
-            None when the original should go on. What it raises ends the stream (see ``failure``).
-        to_rgb: Gives the pixels of an item, uint8 HWC RGB; called in the stream's thread.
+        deliver: Called in the stream's thread with each submitted item and its sharpened pixels, of the kind that
+            ``to_pixels`` gave, or None when the original should go on. What it raises ends the stream; see
+            ``failure``.
+        to_pixels: Gives the pixels of an item: uint8 HWC RGB, or a frame of 8-bit 4:2:0 planes, which is faster (see
+            ``clearcall.runtime.pixels``); called in the stream's thread.
         model: Name of a bundled model, or the folder of a bundle.
         strength: From 0 (original) over 1 (the model's output) to 2 (exaggerated).
         on_message: Called in the stream's thread with a sentence for a person when something changes.
@@ -133,7 +135,7 @@ class LiveStream(Generic[T]):
         >>> import queue
         >>> import numpy as np
         >>> delivered = queue.SimpleQueue()
-        >>> with LiveStream(lambda item, sharp: delivered.put(item), to_rgb=lambda item: item) as stream:
+        >>> with LiveStream(lambda item, sharp: delivered.put(item), to_pixels=lambda item: item) as stream:
         ...     stream.submit(np.full((32, 32, 3), 128, np.uint8))
         ...     delivered.get(timeout=20).shape
         (32, 32, 3)
@@ -141,9 +143,9 @@ class LiveStream(Generic[T]):
 
     def __init__(
         self,
-        deliver: Callable[[T, Frame | None], None],
+        deliver: Callable[[T, Pixels | None], None],
         *,
-        to_rgb: Callable[[T], Frame],
+        to_pixels: Callable[[T], Pixels],
         model: str | Path = "small",
         strength: float = 1.0,
         on_message: Callable[[str], None] | None = None,
@@ -153,7 +155,7 @@ class LiveStream(Generic[T]):
     ) -> None:
         check_strength(strength)
         self._deliver = deliver
-        self._to_rgb = to_rgb
+        self._to_pixels = to_pixels
         self._on_message = on_message
         self._shelf = Shelf(load_model)
         self._rungs_of = rungs or lighter_models
@@ -174,26 +176,25 @@ class LiveStream(Generic[T]):
         self._thread = threading.Thread(target=self._work, name="clearcall-live", daemon=True)
         self._thread.start()
 
-    def prepare(self, width: int, height: int) -> None:
-        """Wait until the model is ready for frames of a size, so that the first frame is sharpened, too.
+    def prepare(self, pixels: Pixels) -> None:
+        """Wait until the model is ready for pixels of a kind and size, so that the first frame is sharpened, too.
 
         To be called before the first ``submit``. A model that fails is left out when a frame comes.
 
         Args:
-            width: Of the frames to come, in pixels.
-            height: Of the frames to come, in pixels.
+            pixels: Like those to come.
         """
         self._follow_model()
         name = self._model_now()
         if name is not None and self._strength:
             with suppress(Exception):
-                self._shelf.find(name, (width, height), self._strength, wait=True)
+                self._shelf.find(name, Shape.of(pixels), self._strength, wait=True)
 
     def submit(self, item: T) -> None:
         """Hand over a frame; never waits. An earlier one that is still waiting is dropped.
 
         Args:
-            item: What ``to_rgb`` and ``deliver`` understand; it must not be changed afterwards.
+            item: What ``to_pixels`` and ``deliver`` understand; it must not be changed afterwards.
         """
         now = self._clock()
         with self._lock:
@@ -283,33 +284,34 @@ class LiveStream(Generic[T]):
             late_after = max(_LATE_FRAMES * self._interval, _MIN_LATE)
         self._climb((laps.now - submitted) / late_after, now=laps.now)
 
-    def _sharpen(self, item: T, laps: _Laps) -> tuple[Frame | None, str]:
+    def _sharpen(self, item: T, laps: _Laps) -> tuple[Pixels | None, str]:
         """Sharpen by the ladder's model, and name it; None when the original should go on."""
         name, strength = self._model_now(), self._strength
         if name is None or strength == 0:
             return None, PASS_THROUGH
         try:
-            rgb = self._to_rgb(item)
+            pixels = self._to_pixels(item)
         except Exception as error:
             self._say(f"A frame can't be sharpened, the original goes on: {_reason(error)}")
             return None, PASS_THROUGH
         laps.mark("unpack")
-        self._size = (rgb.shape[1], rgb.shape[0])
+        shape = Shape.of(pixels)
+        self._size = (shape.width, shape.height)
         try:
-            sharp = self._apply(name, rgb, strength)
+            sharp = self._apply(name, pixels, shape, strength)
         except Exception as error:
             self._leave_out(name, error)
             return None, PASS_THROUGH
         laps.mark("sharpen")
         return sharp, PASS_THROUGH if sharp is None else name
 
-    def _apply(self, name: str, rgb: Frame, strength: float) -> Frame | None:
+    def _apply(self, name: str, pixels: Pixels, shape: Shape, strength: float) -> Pixels | None:
         """Sharpen by a model; None while it isn't ready. While it isn't for a new strength, the one before stays."""
         for applied in dict.fromkeys((strength, self._applied)):
-            model = self._shelf.find(name, (rgb.shape[1], rgb.shape[0]), applied)
+            model = self._shelf.find(name, shape, applied)
             if model is not None:
                 self._applied = applied
-                return model.sharpen(rgb, applied)
+                return sharpen_pixels(model, pixels, shape, applied)
         return None
 
     def _model_now(self) -> str | None:

@@ -52,6 +52,19 @@ class PlaneSharpener:
         """Whether this model can work on planes at all."""
         return can_fold(self._network)
 
+    def is_ready(self, width: int, height: int, colours: Colours, strength: float) -> bool:
+        """Whether planes are sharpened at once, or the first have to wait until the graph is compiled.
+
+        Args:
+            width: Of the picture, in pixels.
+            height: Of the picture, in pixels.
+            colours: What its planes stand for.
+            strength: As for ``sharpen``.
+        """
+        engine = self._engines.get(colours.specified(height))
+        rows, columns = (-(-side // self._network.stride) for side in (height, width))
+        return engine is not None and engine.is_ready(rows, columns, strength)
+
     def sharpen(self, planes: Planes, colours: Colours, strength: float, out: Planes) -> None:
         """Sharpen planes into others.
 

@@ -35,7 +35,7 @@ from clearcall.training.distillation import Distillation
 from clearcall.training.graph import student_of
 from clearcall.training.module import RestorationModule
 from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
-from clearcall.training.recipe import Recipe
+from clearcall.training.recipe import DataConfig, Recipe
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
 from clearcall.training.teachers.config import TeacherConfig
@@ -252,14 +252,18 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
     else:
         watched = list_pictures(validation)
     check_no_overlap(pictures, watched)
-    cache = Path(config.cache) if config.cache else None
+    cache = _cache(config)
     source = DegradedWindows(pictures, config.variants, config.window, config.degradation, config.seed, cache)
     return source, degraded_pairs(watched, recipe.training.validation_profiles, config.seed)
 
 
 def _open_pairs(recipe: Recipe, data: Path) -> tuple[WindowSource, list[FixedPair]]:
     pairs, watched = split_pairs(data, recipe.data.held_out, recipe.data.blur)
-    return PairedWindows(pairs, recipe.data.variants), stored_pairs(watched)
+    return PairedWindows(pairs, recipe.data.variants, _cache(recipe.data)), stored_pairs(watched)
+
+
+def _cache(config: DataConfig) -> Path | None:
+    return Path(config.cache) if config.cache else None
 
 
 def _as_is(pair: FixedPair) -> FixedPair:

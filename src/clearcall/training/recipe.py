@@ -40,7 +40,7 @@ class DataConfig(_Section):
         held_out: Sharp pictures set apart from training to track SSIM on, where no ``val`` folder is given; of pairs on
             disk whole sequences are set apart, and so many pairs of them watched.
         seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
-        cache: Folder for degraded windows, made once and read again in later epochs (empty: make them each time).
+        cache: Folder for windows, degraded or decoded once and read again in later epochs (empty: each time anew).
         workers: Processes that make pairs beside the training.
     """
 

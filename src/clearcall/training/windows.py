@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,17 +39,28 @@ class WindowSource(Protocol):
 
 @dataclass(frozen=True)
 class PairedWindows:
-    """Whole pairs from disk, each given ``repeats`` times per epoch."""
+    """Whole pairs from disk, each given ``repeats`` times per epoch.
+
+    Attributes:
+        pairs: Where the pictures are.
+        repeats: How often an epoch gives each pair.
+        cache: Folder for pairs already decoded, or None.
+    """
 
     pairs: Sequence[Pair]
     repeats: int = 1
+    cache: Path | None = None
 
     def __len__(self) -> int:
         return len(self.pairs) * self.repeats
 
     def window(self, item: int) -> Window:
-        """Both pictures of pair ``item``."""
-        return read_pair(self.pairs[item % len(self.pairs)])
+        """Both pictures of pair ``item``, from the cache or read now (and kept there)."""
+        pair = self.pairs[item % len(self.pairs)]
+        if self.cache is None:
+            return read_pair(pair)
+        stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in (pair.degraded, pair.sharp)]
+        return _kept(self.cache, (pair.name, *stats), lambda: read_pair(pair))
 
 
 @dataclass(frozen=True)
@@ -77,25 +88,12 @@ class DegradedWindows:
 
     def window(self, item: int) -> Window:
         """Window ``item``, from the cache or made now (and kept there)."""
-        return self._make(item) if self.cache is None else self._cached(self.cache, item)
+        return self._make(item) if self.cache is None else _kept(self.cache, self._key(item), lambda: self._make(item))
 
-    def _cached(self, cache: Path, item: int) -> Window:
-        path = cache / f"{self._key(item)}.npy"
-        if not path.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-            with unfinished.open("wb") as file:
-                np.save(file, self._make(item))
-            unfinished.replace(path)
-        window: Window = np.load(path, mmap_mode="r")
-        return window
-
-    def _key(self, item: int) -> str:
+    def _key(self, item: int) -> tuple[object, ...]:
         picture = self.pictures[item % len(self.pictures)]
-        stat = picture.stat()
         link = DEFAULT_MIX if self.degradation == "random" else get_profile(self.degradation)
-        parts = (CACHE_VERSION, picture.name, stat.st_size, self.size, repr(link), self.seed, item)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+        return (picture.name, picture.stat().st_size, self.size, repr(link), self.seed, item)
 
     def _make(self, item: int) -> Window:
         rng = np.random.default_rng((self.seed, item))
@@ -105,6 +103,20 @@ class DegradedWindows:
 
     def _profile(self, rng: np.random.Generator) -> Profile:
         return random_profile(rng) if self.degradation == "random" else get_profile(self.degradation)
+
+
+def _kept(cache: Path, key: tuple[object, ...], make: Callable[[], Window]) -> Window:
+    """The window that the cache holds for a key; made and kept there if there is none."""
+    name = hashlib.sha256(repr((CACHE_VERSION, *key)).encode()).hexdigest()[:24]
+    path = cache / f"{name}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+        with unfinished.open("wb") as file:
+            np.save(file, make())
+        unfinished.replace(path)
+    window: Window = np.load(path, mmap_mode="r")
+    return window
 
 
 def _detailed_part(frame: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:

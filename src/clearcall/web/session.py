@@ -22,8 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
 
 from clearcall.errors import InputError
-from clearcall.frame import Frame
-from clearcall.media.colour import Colours, from_rgb, to_rgb
+from clearcall.runtime.pixels import Pixels, pixels_of, to_video_frame
 from clearcall.runtime.sharpener import Sharpener, load
 from clearcall.runtime.stream import LiveStats, LiveStream, lighter_models
 from clearcall.web.control import read_settings, write_message, write_settings, write_stats
@@ -99,7 +98,7 @@ class Session:
         self._closing: asyncio.Task[None] | None = None
         self._stream = LiveStream[_Received](
             self._deliver,
-            to_rgb=self._to_rgb,
+            to_pixels=self._to_pixels,
             model=settings.model,
             strength=settings.strength,
             on_message=lambda text: self._in_loop(self._say, text),
@@ -183,7 +182,7 @@ class Session:
         self._last_frame = now
         self._stream.submit(_Received(frame, now))
 
-    def _to_rgb(self, received: _Received) -> Frame:
+    def _to_pixels(self, received: _Received) -> Pixels:
         frame = received.frame
         limits = self._settings.limits
         if frame.width * frame.height > limits.width * limits.height:
@@ -191,14 +190,11 @@ class Session:
                 f"{frame.width}x{frame.height} is larger than this server's {limits.width}x{limits.height}; "
                 "send a smaller picture."
             )
-        return to_rgb(frame)
+        return pixels_of(frame)
 
-    def _deliver(self, received: _Received, sharp: Frame | None) -> None:
+    def _deliver(self, received: _Received, sharp: Pixels | None) -> None:
         """Give a frame to the encoder (in the stream's thread)."""
-        frame = returned = received.frame
-        if sharp is not None:
-            returned = from_rgb(sharp, frame.format.name, Colours.of(frame))
-            returned.pts, returned.time_base = frame.pts, frame.time_base
+        returned = received.frame if sharp is None else to_video_frame(sharp, received.frame)
         returned.pict_type = PictureType.NONE  # or the encoder would copy the sender's key frames
         self._in_loop(self._release, _Received(returned, received.at))
 
