@@ -118,8 +118,8 @@ def test_rounded_weights_are_those_of_the_8_bit_graph_and_are_learnt():
     plain = student.layers[1].weight
     assert np.allclose(rounded(plain).detach().numpy(), held, atol=1e-7)
     exact, frame = student(torch.ones(1, 3, 16, 16)), torch.ones(1, 3, 16, 16)
-    student.rounds_weights = True
+    student.rounds = True
     assert 0 < (student(frame) - exact).abs().max() < 0.2
     student(frame).sum().backward()
     assert plain.grad.abs().max() > 0
-    assert not student.collapsed().rounds_weights
+    assert not student.collapsed().rounds

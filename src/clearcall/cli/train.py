@@ -39,6 +39,10 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     max_time: Annotated[
         str | None, typer.Option(metavar="HH:MM:SS", help="Stop after the step in which this is up; --resume goes on.")
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="HH:MM:SS", help="Train to the end in this time: the learning rate follows the clock."),
+    ] = None,
     devices: Annotated[
         str, typer.Option(help="Processes or GPUs per machine: a number, or auto (what torchrun or SLURM says).")
     ] = "auto",
@@ -52,7 +56,15 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
     chosen = with_changes(read_recipe(recipe), epochs=epochs, seed=seed, teacher=teacher, vgg=vgg)
     run = output or Path("runs") / chosen.name
-    options = RunOptions(resume, start, _seconds(max_time), _devices(devices), nodes, bar=sys.stderr.isatty())
+    options = RunOptions(
+        resume,
+        start,
+        _seconds("--max-time", max_time),
+        _seconds("--budget", budget),
+        _devices(devices),
+        nodes,
+        bar=sys.stderr.isatty(),
+    )
     outcome = run_training(chosen, data, run, validation=validation, options=options)
     if not outcome.is_finished:
         typer.echo(f"The time is up after step {outcome.step}; go on with the same command and --resume.")
@@ -63,11 +75,11 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
         typer.echo(f"The teacher is {run / 'teacher.safetensors'}; a student's recipe names it as teacher.weights.")
 
 
-def _seconds(limit: str | None) -> float | None:
+def _seconds(option: str, limit: str | None) -> float | None:
     if limit is None:
         return None
     if not re.fullmatch(r"\d{1,3}:[0-5]\d:[0-5]\d", limit):
-        raise RecipeError(f"--max-time {limit} is not a time; write it as HH:MM:SS, such as 00:09:00.")
+        raise RecipeError(f"{option} {limit} is not a time; write it as HH:MM:SS, such as 00:09:00.")
     hours, minutes, seconds = map(int, limit.split(":"))
     return float(hours * 3600 + minutes * 60 + seconds)
 

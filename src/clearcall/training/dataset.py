@@ -136,8 +136,25 @@ def _share(size: int) -> slice:
     return slice(rank, None, count)
 
 
-class ResumableLoader(DataLoader[Squares]):
-    """A loader that knows how far into which epoch it has come, so that a resumed run goes on with the next batch."""
+class Resumable:
+    """Knows how far into which epoch a loader has come, so that a resumed run goes on with the next batch."""
+
+    batches: EpochBatches
+    given: int
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where to go on: the epoch and the number of its first batch that wasn't given yet."""
+        if self.given >= len(self.batches):
+            return {"epoch": self.batches.epoch + 1, "start": 0}
+        return {"epoch": self.batches.epoch, "start": self.given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` says."""
+        self.batches.resume(state["epoch"], state["start"])
+
+
+class ResumableLoader(Resumable, DataLoader[Squares]):
+    """Loads squares from disk, or degrades them, in processes beside the training."""
 
     def __init__(self, dataset: SquaresDataset, batches: EpochBatches, workers: int) -> None:
         super().__init__(
@@ -157,16 +174,6 @@ class ResumableLoader(DataLoader[Squares]):
         for squares in super().__iter__():
             self.given += 1
             yield squares
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where to go on: the epoch and the number of its first batch that wasn't given yet."""
-        if self.given >= len(self):
-            return {"epoch": self.batches.epoch + 1, "start": 0}
-        return {"epoch": self.batches.epoch, "start": self.given}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` says."""
-        self.batches.resume(state["epoch"], state["start"])
 
 
 def _joined(items: list[Squares]) -> Squares:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from clearcall.bundle import bundled_models, read_bundle
 from clearcall.errors import InputError, OutputError, RecipeError
 from clearcall.training import processes
+from clearcall.training.budget import Budget
 from clearcall.training.callbacks import Checkpoints, Curve, Panels, TimeIsUp
 from clearcall.training.checkpoint import (
     BEST,
@@ -30,12 +31,13 @@ from clearcall.training.checkpoint import (
     previous,
     read_checkpoint,
 )
-from clearcall.training.dataset import training_loader
+from clearcall.training.dataset import ResumableLoader, training_loader
 from clearcall.training.distillation import Distillation
 from clearcall.training.graph import student_of
 from clearcall.training.module import RestorationModule
 from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
 from clearcall.training.recipe import DataConfig, Recipe
+from clearcall.training.resident import ResidentLoader, resident_loader
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
 from clearcall.training.teachers.config import TeacherConfig
@@ -80,6 +82,8 @@ class RunOptions:
         start: A checkpoint, a bundle or the name of a shipped model whose weights are started from, instead of random
             ones; wide blocks are collapsed if the recipe has none.
         seconds: Stop cleanly after the step in which this time is up (None: train to the end).
+        budget: Seconds that the whole training may take (None: as long as its epochs do): the learning rate follows the
+            clock, and the run ends, complete, when they are up.
         devices: Processes or GPUs per machine: a number, or ``auto``.
         nodes: Machines; 0: what ``torchrun`` or SLURM says.
         bar: Draw Lightning's progress bar.
@@ -88,6 +92,7 @@ class RunOptions:
     resume: bool = False
     start: Path | None = None
     seconds: float | None = None
+    budget: float | None = None
     devices: str = "auto"
     nodes: int = 0
     bar: bool = True
@@ -135,17 +140,27 @@ def train(
     if recipe.distillation.cache and teacher is not None and recipe.losses.output:
         # A copy that stays on the CPU: the loader's processes can't share a teacher that is on a GPU.
         source = _taught(source, deepcopy(teacher), recipe)
-    config = recipe.training
-    loader = training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
+    loader = _loader(source, recipe)
     student = network if isinstance(network, Student) else Student(recipe.student)
     distillation = Distillation(recipe, student, teacher)
-    module = RestorationModule(recipe, network, distillation, total_steps=len(loader) * config.epochs)
-    trainer = _trainer(recipe, paths, pairs, options)
+    budget = Budget(options.budget)
+    module = RestorationModule(recipe, network, distillation, len(loader) * recipe.training.epochs, budget)
+    trainer = _trainer(recipe, paths, pairs, options, budget)
     is_finished = _fit(trainer, module, loader, pairs, last)
     if recipe.trains == "teacher" and processes.is_first():
         _write_teacher(paths)
     best = paths.checkpoints / BEST
     return RunOutcome(best if best.exists() else paths.checkpoints / LAST, trainer.global_step, is_finished)
+
+
+def _loader(source: WindowSource, recipe: Recipe) -> ResumableLoader | ResidentLoader:
+    config = recipe.training
+    if not recipe.data.resident:
+        return training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
+    device = processes.device()
+    return resident_loader(
+        source, recipe.data, batch_windows=config.batch_windows, seed=config.seed, device=device
+    )
 
 
 def _write_teacher(paths: RunPaths) -> None:
@@ -214,7 +229,7 @@ def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Te
             load_weights(network, read_checkpoint(start), start)
         return network, None
     student = Student(recipe.student)
-    student.rounds_weights = recipe.training.quantisation_aware
+    student.rounds = recipe.training.quantisation_aware
     if start is not None:
         _load_start(student, start)
     teacher = build_teacher(recipe.teacher) if recipe.teacher is not None else None
@@ -270,9 +285,12 @@ def _as_is(pair: FixedPair) -> FixedPair:
     return pair
 
 
-def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], options: RunOptions) -> pl.Trainer:
+def _trainer(
+    recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], options: RunOptions, budget: Budget
+) -> pl.Trainer:
     config = recipe.training
     callbacks: list[pl.Callback] = [
+        budget,
         Curve(paths.curve),
         Panels(paths.panels, pairs, f"{recipe.trains.capitalize()} output"),
         LearningRateMonitor("epoch"),
@@ -282,6 +300,7 @@ def _trainer(recipe: Recipe, paths: RunPaths, pairs: list[FixedPair], options: R
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     return pl.Trainer(
         max_epochs=config.epochs,
+        check_val_every_n_epoch=config.validation_epochs,
         precision=config.precision,
         gradient_clip_val=config.gradient_clip,
         callbacks=callbacks,

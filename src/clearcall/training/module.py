@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clearcall.evaluation.metrics import psnr, ssim
 from clearcall.frame import Frame, to_frame
+from clearcall.training.budget import Budget
 from clearcall.training.dataset import Squares
 from clearcall.training.distillation import Distillation
 from clearcall.training.recipe import Recipe, TrainingConfig
@@ -27,14 +28,21 @@ class RestorationModule(pl.LightningModule):
         network: What is trained.
         distillation: Its loss.
         total_steps: Steps of the whole training, over which the learning rate decays.
+        budget: Ends it earlier, where its time is up before.
     """
 
     def __init__(
-        self, recipe: Recipe, network: Student | Teacher, distillation: Distillation, total_steps: int
+        self,
+        recipe: Recipe,
+        network: Student | Teacher,
+        distillation: Distillation,
+        total_steps: int,
+        budget: Budget | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.total_steps = total_steps
+        self.budget = budget or Budget(None)
         self.network = network
         self.distillation = distillation
 
@@ -72,7 +80,8 @@ class RestorationModule(pl.LightningModule):
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=config.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: learning_rate_factor(step, self.total_steps, config)
+            optimiser,
+            lambda step: learning_rate_factor(step, self.budget.total_steps(step, self.total_steps), config),
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 
@@ -38,3 +39,10 @@ def nodes(asked: int) -> int:
     if total and local:
         return int(total) // int(local)
     return int(os.environ.get("SLURM_NNODES", "1"))
+
+
+def device() -> torch.device:
+    """What this process trains on, as Lightning chooses it: its own GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

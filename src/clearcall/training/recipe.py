@@ -41,7 +41,9 @@ class DataConfig(_Section):
             disk whole sequences are set apart, and so many pairs of them watched.
         seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
         cache: Folder for windows, degraded or decoded once and read again in later epochs (empty: each time anew).
-        workers: Processes that make pairs beside the training.
+        workers: Processes that make pairs beside the training; with ``resident``, before it.
+        resident: Keep all windows in the memory of the device that trains (0.9 MB each at 384 pixels), so that no step
+            waits for a square: for GPUs.
     """
 
     source: Literal["degraded", "paired"] = "degraded"
@@ -57,6 +59,7 @@ class DataConfig(_Section):
     seed: int = 0
     cache: str = ""
     workers: int = Field(default=2, ge=0)
+    resident: bool = False
 
 
 class LossWeights(_Section):
@@ -130,10 +133,12 @@ class TrainingConfig(_Section):
         warmup_steps: Steps over which the learning rate rises from zero.
         gradient_clip: Largest norm of the gradient.
         ema_decay: Decay of the moving average of the weights that is validated and exported (0: none).
-        quantisation_aware: Train with weights rounded as 8-bit graphs hold them (plain convolutions only).
+        quantisation_aware: Train with weights and hidden maps rounded as 8-bit graphs hold them (plain convolutions
+            only).
         precision: Lightning's name of the arithmetic, as in ``32-true`` or ``bf16-mixed``.
         seed: Seed of weights, data order, crops and degradations.
         validation_profiles: Profiles on which SSIM is tracked.
+        validation_epochs: Epochs between two validations.
     """
 
     epochs: int = Field(default=100, ge=1)
@@ -148,6 +153,7 @@ class TrainingConfig(_Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
     validation_profiles: tuple[str, ...] = ("bicubic-x2", "h264-half-crf28", "clean")
+    validation_epochs: int = Field(default=1, ge=1)
 
 
 class Recipe(_Section):
@@ -243,6 +249,8 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
         raise RecipeError(f"{origin}: trains is teacher, so a section [teacher] must say which.")
     if recipe.data.source == "degraded" and recipe.data.crop > recipe.data.window:
         raise RecipeError(f"{origin}: data.crop is larger than data.window; make the crop the smaller one.")
+    if recipe.data.resident and recipe.data.fit == "resize":
+        raise RecipeError(f"{origin}: data.resident cuts squares and never resizes; set data.fit to crop.")
     if recipe.data.crop % recipe.student.stride:
         raise RecipeError(f"{origin}: data.crop must be a multiple of student.stride.")
     return recipe

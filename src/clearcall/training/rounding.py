@@ -1,4 +1,4 @@
-"""Weights as 8-bit graphs hold them, and how training gets used to them."""
+"""Weights and hidden maps as 8-bit graphs hold them, and how training gets used to them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from torch import Tensor
 WEIGHT_MAX = 64
 """CPUs without VNNI add two products of a byte and a weight in 16 bits: 2 * 255 * 64 fits, 2 * 255 * 127 saturates and
 costs half of the sharpening, unseen on newer CPUs."""
+
+MAP_MAX = 255
+"""Hidden maps come after a ReLU, so they need no sign."""
 
 
 def weight_scales(weight: Tensor) -> Tensor:
@@ -33,3 +36,14 @@ def rounded(weight: Tensor) -> Tensor:
     """
     scales = weight_scales(weight)
     return weight + ((weight / scales).round() * scales - weight).detach()
+
+
+def rounded_map(values: Tensor) -> Tensor:
+    """Hidden maps (after a ReLU) in whole levels, 255 being the largest value at hand; gradients pass as above.
+
+    Example:
+        >>> rounded_map(torch.tensor([255.0, 0.4, 0.6])).tolist()
+        [255.0, 0.0, 1.0]
+    """
+    step = values.detach().amax().clamp(min=torch.finfo(torch.float32).tiny * MAP_MAX) / MAP_MAX
+    return values + ((values / step).round() * step - values).detach()

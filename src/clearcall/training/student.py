@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clearcall.errors import RecipeError
-from clearcall.training.rounding import rounded
+from clearcall.training.rounding import rounded, rounded_map
 
 COLOURS = 3
 DETAIL_GAIN = 4.0
@@ -150,8 +150,8 @@ class Student(nn.Module):
             first = index == 0
             layers.append(_convolution(before, after, first_kernel if first else 3, stride if first else 1, expansion))
         self.layers = nn.ModuleList(layers)
-        self.rounds_weights = False
-        """Whether weights are used, and learnt, as 8-bit graphs hold them."""
+        self.rounds = False
+        """Whether weights and hidden maps are used, and weights learnt, as 8-bit graphs hold them."""
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, COLOURS, 1, 1), persistent=False)
         self._start_with_detail()
         self._start_as_identity()
@@ -214,11 +214,12 @@ class Student(nn.Module):
         """The maps at all feature points, in order."""
         maps = [self.seen(degraded)]
         for layer in self.layers[:-1]:
-            maps.append(functional.relu(self._convolved(layer, maps[-1])))
+            hidden = functional.relu(self._convolved(layer, maps[-1]))
+            maps.append(rounded_map(hidden) if self.rounds else hidden)
         return maps[1:]
 
     def _convolved(self, layer: nn.Module, features: Tensor) -> Tensor:
-        if self.rounds_weights and isinstance(layer, nn.Conv2d):
+        if self.rounds and isinstance(layer, nn.Conv2d):
             weight = rounded(layer.weight)
             return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)
         return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
