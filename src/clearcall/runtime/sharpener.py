@@ -233,7 +233,8 @@ def load(
         threads: CPU threads for one frame; None uses every core that this process may use.
         precision: ``int8`` is fast; ``float32`` is the reference that it was made from. GPUs always take the latter.
         device: ``cpu`` (OpenVINO); ``cuda``, ``directml``, ``coreml`` or ``onnxruntime`` (its own CPU kernels), all by
-            ONNX Runtime; ``torch`` (PyTorch's GPU, in half precision); or ``auto``, the fastest at hand, measured once and remembered.
+            ONNX Runtime; ``torch`` (PyTorch's GPU, in half precision); or ``auto``, the fastest at hand, measured
+            once and remembered.
 
     Raises:
         BundleError: No such model (the nearest name is given), or a bundle that is damaged.
