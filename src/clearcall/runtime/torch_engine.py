@@ -120,7 +120,7 @@ class TorchEngine:
             MissingHardwareError: The GPU's memory is too small for the frame.
         """
         try:
-            frames = self._torch.from_numpy(frame[None]).to(self._target)
+            frames = self._torch.from_numpy(np.require(frame, requirements="W")[None]).to(self._target)
             sharp: Frame = self.sharpen(frames, strength)[0].cpu().numpy()
         except self._torch.OutOfMemoryError as error:
             size = f"{frame.shape[1]}x{frame.shape[0]}"
@@ -250,7 +250,7 @@ class TorchEngine:
 
     def _placed(self, weight: Weights, bias: Weights) -> tuple[Any, Any]:
         form = {"device": self._target, "dtype": self._type}
-        kernel = self._torch.from_numpy(weight).to(**form)
+        kernel = self._torch.from_numpy(weight.copy()).to(**form)
         return kernel.to(memory_format=self._torch.channels_last), self._torch.from_numpy(bias).to(**form)
 
 
