@@ -222,9 +222,8 @@ def bench_gpu(
         dict_keys(['recorded'])
     """
     network = read_weights(model)
-    reference = TorchEngine(network, "cpu")
+    reference, machine = TorchEngine(network, "cpu"), TorchEngine(network, device).device
     clock = _Clock(device)
-    machine = TorchEngine(network, device).device
     pictures = list(_pictures(size))
     frames = [clock.placed(picture) for picture in pictures]
     expected = reference.infer(pictures[0], 1.0)
