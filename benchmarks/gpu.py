@@ -32,6 +32,8 @@ def show(report: GPUReport) -> None:
         figures = f"{times} {row.share:6.3f} {row.share_by_layers:6.3f}"
         verdict = "met" if row.is_met else f"MISSED (at most {BAR:g} ms)"
         print(f"{name:44} {figures}  {row.differing:.4f} of samples, at most {row.furthest}; {verdict}")
+    if not report.can_fuse:
+        print("cuDNN adds no bias within a convolution here: no variant is fused")
     for name, reason in report.failed.items():
         print(f"{name:44} not timed: {reason}")
 

@@ -67,6 +67,7 @@ def test_every_variant_is_timed_and_compared_with_float32():
     report = bench_gpu("small", device="cpu", size=SIZE, rounds=2)
     assert set(report.timings) == set(gpu._variants(()))
     assert not report.failed
+    assert not report.can_fuse
     for timing in report.timings.values():
         assert 0 < timing.p5 <= timing.median <= timing.p95
         assert (timing.differing, timing.furthest) == (0.0, 0)

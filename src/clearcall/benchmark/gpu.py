@@ -121,6 +121,7 @@ class GPUReport:
         bar: Milliseconds that the median must not exceed.
         timings: By variant.
         failed: Why a variant could not be timed.
+        can_fuse: Whether cuDNN adds the bias and clips within a convolution; if not, no variant does.
     """
 
     machine: str
@@ -134,6 +135,7 @@ class GPUReport:
     bar: float
     timings: Mapping[str, Timing]
     failed: Mapping[str, str]
+    can_fuse: bool
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -222,14 +224,14 @@ def bench_gpu(
         dict_keys(['recorded'])
     """
     network = read_weights(model)
-    reference, machine = TorchEngine(network, "cpu"), TorchEngine(network, device).device
+    reference, engine = TorchEngine(network, "cpu"), TorchEngine(network, device)
     clock = _Clock(device)
     pictures = list(_pictures(size))
     frames = [clock.placed(picture) for picture in pictures]
-    expected = reference.infer(pictures[0], 1.0)
+    expected = reference.infer(pictures[-1], 1.0)  # not the one that is recorded
     wanted = {name: variant for name, variant in _variants(modes).items() if variants is None or name in variants}
     ready, failed = _ready(wanted, network, device, frames[0])
-    differences = {name: _difference(run(frames[0]), expected) for name, run in ready.items()}
+    differences = {name: _difference(run(frames[-1]), expected) for name, run in ready.items()}
     times = _in_turns(ready, frames, rounds, clock)
     queued = {name: clock.queued(run, frames) for name, run in ready.items()}
     limits, cost = clock.limits(), cost_of(network, size)
@@ -237,7 +239,18 @@ def bench_gpu(
     by_layers = limits.milliseconds(cost.operations, cost.moved_by_layers)
     timings = {name: _timing(times[name], queued[name], differences[name], (limit, by_layers)) for name in ready}
     return GPUReport(
-        f"{machine}{clock.versions()}", model, size, rounds, limits, cost, limit, by_layers, BAR, timings, failed
+        machine=f"{engine.device}{clock.versions()}",
+        model=model,
+        size=size,
+        rounds=rounds,
+        limits=limits,
+        cost=cost,
+        limit=limit,
+        limit_by_layers=by_layers,
+        bar=BAR,
+        timings=timings,
+        failed=failed,
+        can_fuse=engine.way.fused,
     )
 
 
