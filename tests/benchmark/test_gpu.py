@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clearcall.benchmark import gpu
+from clearcall.benchmark import gpu, gpu_clock
 from clearcall.benchmark.gpu import SHIPS, bench_gpu, cost_of, read_weights, why_no_gpu
 from clearcall.bundle import bundled_models, read_bundle
 from clearcall.errors import BundleError, MissingExtraError, MissingHardwareError
@@ -114,11 +114,11 @@ def test_a_gpu_is_timed_by_its_own_events(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda target: happened.append("done"))
-    clock = gpu._Clock("cpu")
+    clock = gpu_clock.Clock("cpu")
     clock._is_gpu = True
     assert clock.milliseconds(lambda: happened.append("work")) == 1.5
     assert happened == ["event", "work", "event", "done", "read"]
-    assert clock.queued(lambda frame: None, [1, 2]) == 1.5 / gpu._QUEUED
+    assert clock.queued(lambda frame: None, [1, 2]) == 1.5 / gpu_clock._QUEUED
 
 
 def test_why_there_is_no_gpu(monkeypatch):

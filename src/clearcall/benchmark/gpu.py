@@ -5,7 +5,6 @@ Needs PyTorch, and ONNX to read the weights, but neither OpenVINO nor PyAV: mach
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from clearcall.benchmark.gpu_clock import Clock, GPULimits
 from clearcall.bundle import bundled_models, read_bundle
 from clearcall.errors import BundleError, require
 from clearcall.frame import Frame
@@ -27,39 +27,8 @@ SHIPS: Final = "recorded"
 
 _FRAMES: Final = 8
 _WARM_UP: Final = 10
-_QUEUED: Final = 100
-_TRIES: Final = 10
-_LARGE: Final = {"cuda": (8192, 2**30), "cpu": (256, 2**22)}
-"""Side of the matrices that are multiplied, and bytes that are copied, to measure what a device can do."""
 _COLOURS: Final = 3
 _HALF: Final = 2
-
-
-@dataclass(frozen=True)
-class GPULimits:
-    """The best the GPU did.
-
-    Attributes:
-        half: Operations a second (a multiplication and an addition are two) of a large product of matrices in half
-            precision; in float32 where the "GPU" is the CPU.
-        copied: Bytes read and written a second by copying memory on the device.
-    """
-
-    half: float
-    copied: float
-
-    def milliseconds(self, operations: float, moved: float) -> float:
-        """The least time that some work can take, if arithmetic and memory overlap without a gap.
-
-        Args:
-            operations: How many.
-            moved: Bytes read and written.
-
-        Example:
-            >>> GPULimits(half=5e14, copied=2e12).milliseconds(5e10, 1.2e7)
-            0.1
-        """
-        return 1e3 * max(operations / self.half, moved / self.copied)
 
 
 @dataclass(frozen=True)
@@ -225,19 +194,22 @@ def bench_gpu(
     """
     network = read_weights(model)
     reference, engine = TorchEngine(network, "cpu"), TorchEngine(network, device)
-    clock = _Clock(device)
+    clock = Clock(device)
     pictures = list(_pictures(size))
     frames = [clock.placed(picture) for picture in pictures]
     expected = reference.infer(pictures[-1], 1.0)  # not the one that is recorded
     wanted = {name: variant for name, variant in _variants(modes).items() if variants is None or name in variants}
     ready, failed = _ready(wanted, network, device, frames[0])
-    differences = {name: _difference(run(frames[-1]), expected) for name, run in ready.items()}
-    times = _in_turns(ready, frames, rounds, clock)
-    queued = {name: clock.queued(run, frames) for name, run in ready.items()}
     limits, cost = clock.limits(), cost_of(network, size)
-    limit = limits.milliseconds(cost.operations, cost.moved)
-    by_layers = limits.milliseconds(cost.operations, cost.moved_by_layers)
-    timings = {name: _timing(times[name], queued[name], differences[name], (limit, by_layers)) for name in ready}
+    least = limits.milliseconds(cost.operations, cost.moved)
+    least_by_layers = limits.milliseconds(cost.operations, cost.moved_by_layers)
+    times = _in_turns(ready, frames, rounds, clock)
+    timings = {
+        name: _timing(
+            times[name], clock.queued(run, frames), _difference(run(frames[-1]), expected), (least, least_by_layers)
+        )
+        for name, run in ready.items()
+    }
     return GPUReport(
         machine=f"{engine.device}{clock.versions()}",
         model=model,
@@ -245,8 +217,8 @@ def bench_gpu(
         rounds=rounds,
         limits=limits,
         cost=cost,
-        limit=limit,
-        limit_by_layers=by_layers,
+        limit=least,
+        limit_by_layers=least_by_layers,
         bar=BAR,
         timings=timings,
         failed=failed,
@@ -316,7 +288,7 @@ def _difference(found: Any, expected: Frame) -> tuple[float, int]:
 
 
 def _in_turns(
-    ready: Mapping[str, Callable[[Any], Any]], frames: Sequence[Any], rounds: int, clock: _Clock
+    ready: Mapping[str, Callable[[Any], Any]], frames: Sequence[Any], rounds: int, clock: Clock
 ) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in ready}
     for number in range(rounds + _WARM_UP):
@@ -342,53 +314,3 @@ def _timing(
         differing=differing,
         furthest=furthest,
     )
-
-
-class _Clock:
-    """Times work on a device: by its own events on a GPU, by the computer's clock on the CPU."""
-
-    def __init__(self, device: str) -> None:
-        self._torch: Any = require("torch", extra="train")
-        self._target = self._torch.device(device)
-        self._is_gpu = self._target.type == "cuda"
-
-    def placed(self, picture: Frame) -> Any:
-        return self._torch.from_numpy(picture[None]).to(self._target)
-
-    def versions(self) -> str:
-        cuda, cudnn = self._torch.version.cuda, self._torch.backends.cudnn
-        return f", CUDA {cuda}, cuDNN {cudnn.version()}" if self._is_gpu else ""
-
-    def milliseconds(self, work: Callable[[], object]) -> float:
-        if not self._is_gpu:
-            started = time.perf_counter()
-            work()
-            return (time.perf_counter() - started) * 1e3
-        started, ended = (self._torch.cuda.Event(enable_timing=True) for _ in range(2))
-        started.record()
-        work()
-        ended.record()
-        self._torch.cuda.synchronize(self._target)
-        return float(started.elapsed_time(ended))
-
-    def queued(self, run: Callable[[Any], Any], frames: Sequence[Any]) -> float:
-        count = _QUEUED if self._is_gpu else 1
-
-        def work() -> None:
-            for number in range(count):
-                run(frames[number % len(frames)])
-
-        return self.milliseconds(work) / count
-
-    def limits(self) -> GPULimits:
-        side, size = _LARGE[self._target.type]
-        kind = self._torch.float16 if self._is_gpu else self._torch.float32
-        factors = self._torch.randn((2, side, side), dtype=kind, device=self._target)
-        product = self._torch.empty((side, side), dtype=kind, device=self._target)
-        multiplied = self._best(lambda: self._torch.mm(factors[0], factors[1], out=product))
-        source = self._torch.ones(size, dtype=self._torch.uint8, device=self._target)
-        target = self._torch.empty_like(source)
-        return GPULimits(2 * side**3 / multiplied, 2 * size / self._best(lambda: target.copy_(source)))
-
-    def _best(self, work: Callable[[], object]) -> float:
-        return min(self.milliseconds(work) for _ in range(_TRIES)) / 1e3
