@@ -181,6 +181,15 @@ def test_a_gpu_runtime_must_start(monkeypatch: pytest.MonkeyPatch):
     assert doctor._gpu().seen.startswith("onnxruntime by ONNX Runtime")
 
 
+def test_pytorch_without_its_gpu_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
+    """A driver is there, and PyTorch was built for the CPU alone."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device, "candidates", lambda: ["cpu", "torch"])
+    assert doctor._gpu().state is State.BROKEN
+    assert "PyTorch can't use the GPU" in doctor._gpu().seen
+
+
 def test_screens(loopback: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     monkeypatch.setenv("DISPLAY", ":1")

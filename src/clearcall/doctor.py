@@ -107,19 +107,22 @@ def _model() -> Finding:
 
 
 def _gpu() -> Finding:
-    """Whether a GPU can do the work; what can use one is a build of ONNX Runtime that was installed for it."""
+    """Whether a GPU can do the work; what can use one is a build of ONNX Runtime made for it, or PyTorch."""
     import clearcall
     from clearcall.runtime.device import CPU, candidates
 
     remedy = _GPU_RUNTIMES.get(_SYSTEM, _GPU_RUNTIMES["linux"])
     devices = [device for device in candidates() if device != CPU]
     if not devices:
-        seen = "no ONNX Runtime for a GPU is installed; the CPU does the work"
+        seen = "no ONNX Runtime for a GPU is installed, nor PyTorch beside one; the CPU does the work"
         return Finding("GPU", State.MISSING, seen, f"not needed; {remedy}")
     try:
-        return Finding("GPU", State.WORKS, clearcall.load(device=devices[0]).device)
+        seen = clearcall.load(device=devices[0]).device
     except (ClearcallError, ImportError) as error:
         return Finding("GPU", State.BROKEN, f"{error} The CPU does the work.", remedy)
+    if seen.startswith("cpu by PyTorch"):
+        return Finding("GPU", State.BROKEN, "PyTorch can't use the GPU; the CPU does the work", remedy)
+    return Finding("GPU", State.WORKS, seen)
 
 
 def _codecs() -> Finding:

@@ -6,10 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from clearcall.benchmark import limits, speed, start, work
+from clearcall.benchmark.gpu import bench_gpu
 from clearcall.benchmark.limits import Limits
 from clearcall.benchmark.speed import Row, SpeedReport, interleave
 from clearcall.benchmark.work import Bar, Work
 from clearcall.cli.app import app
+from clearcall.errors import MissingHardwareError
 
 LIMITS = Limits(int8=1e12, float32=1e11, copied=1e10)
 
@@ -51,13 +53,18 @@ def test_operations_are_those_of_the_convolutions():
     assert work._operations(work._network("small")) == 2 * weights * 960 * 540
 
 
-def test_the_command_prints_everything_and_writes_json(tmp_path, monkeypatch):
+@pytest.fixture
+def tiny(monkeypatch):
     """The real work, at a size that takes no time."""
     for name, value in (("WIDTH", 64), ("HEIGHT", 36), ("SMALL_HEIGHT", 12), ("_FRAMES", 2)):
         monkeypatch.setattr(work, name, value)
     monkeypatch.setattr(limits, "_SIDE", 8)
     monkeypatch.setattr(limits, "_COPIED", 1000)
     monkeypatch.setattr(speed, "measure_start", lambda model: (0.5, 0.2))
+
+
+def test_the_command_prints_everything_and_writes_json(tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(speed, "why_no_gpu", lambda: "the card is being cleaned")
     run = CliRunner().invoke(
         app, ["bench", "speed", "--rounds", "2", "--threads", "2", "--json", str(tmp_path / "a.json")]
     )
@@ -69,6 +76,32 @@ def test_the_command_prints_everything_and_writes_json(tmp_path, monkeypatch):
     assert all(name in run.output for name in names)
     assert content["start"] == {"cold": 0.5, "warm": 0.2}
     assert set(content["limits"]) == {"1 threads", "2 threads"}
+    assert not any("GPU" in name for name in names)
+    assert run.output.count("nothing was timed on a GPU: the card is being cleaned") == 1
+
+
+def test_a_gpu_has_a_row_of_its_own(monkeypatch, tiny):
+    """The CPU stands for the GPU."""
+    monkeypatch.setattr(speed, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(
+        speed, "bench_gpu", lambda variants: bench_gpu(device="cpu", size=(64, 36), rounds=2, variants=variants)
+    )
+    run = CliRunner().invoke(app, ["bench", "speed", "--rounds", "1", "--threads", "1"])
+    assert run.exit_code == 0, run.output
+    [row] = [line for line in run.output.splitlines() if "large, RGB to RGB, on the GPU" in line]
+    assert "at most 2.0 ms" in row
+    assert "T operations/s in half precision" in run.output
+    assert "nothing was timed on a GPU" not in run.output
+
+
+def test_a_gpu_that_fails_does_not_end_the_benchmark(monkeypatch):
+    def broken(variants):
+        raise MissingHardwareError("The card fell out.")
+
+    monkeypatch.setattr(speed, "why_no_gpu", lambda: "")
+    monkeypatch.setattr(speed, "bench_gpu", broken)
+    assert speed._on_gpu() == (None, "The card fell out.")
+    assert speed._gpu_rows(None) == []
 
 
 def test_a_file_in_the_way_is_found_before_anything_is_timed(tmp_path, monkeypatch):

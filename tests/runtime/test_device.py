@@ -59,7 +59,7 @@ def test_hardware_that_is_absent_is_said_in_a_sentence(name, graph):
 
 
 def test_an_unknown_device_names_the_known_ones():
-    with pytest.raises(RecipeError, match="no device toaster; choose one of auto, cpu"):
+    with pytest.raises(RecipeError, match=r"no device toaster; choose one of auto, cpu, .*, coreml, torch"):
         clearcall.load("small", device="toaster")
 
 
@@ -154,7 +154,14 @@ def test_auto_measures_real_engines(graph, tmp_path, monkeypatch):
     assert isinstance(engine, OpenVINOEngine | ONNXRuntimeEngine)
 
 
+def test_pytorch_is_a_candidate_beside_a_gpu(monkeypatch):
+    monkeypatch.setattr(device, "_installed", lambda name: "")
+    monkeypatch.setattr(device, "has_torch_gpu", lambda: True)
+    assert candidates() == ["cpu", "torch"]
+
+
 def test_without_a_build_for_a_gpu_there_is_no_choice(monkeypatch):
+    monkeypatch.setattr(device, "has_torch_gpu", lambda: False)
     monkeypatch.setattr(device, "_installed", lambda name: "1.0" if name == "onnxruntime-gpu" else "")
     assert candidates() == ["cpu", "cuda"]
     monkeypatch.setattr(device, "_installed", lambda name: "")

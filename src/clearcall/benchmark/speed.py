@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from clearcall.benchmark.gpu import SHIPS, GPUReport, bench_gpu, why_no_gpu
 from clearcall.benchmark.limits import Limits, measure_limits
 from clearcall.benchmark.start import measure_start
 from clearcall.benchmark.work import Bar, Work, all_work
 from clearcall.cpus import usable_cpus
+from clearcall.errors import ClearcallError
 
 _WARM_UP: Final = 5
 _FEATURES: Final = ("avx2", "avx_vnni", "avx512f", "avx512_vnni")
@@ -57,6 +59,8 @@ class SpeedReport:
         limits: For all threads, and for one.
         rows: The rows.
         start: Seconds from a program's start to its first frame, without and with a compiled graph in the cache.
+        gpu: All that was timed on the GPU, if there is one.
+        without_gpu: Why nothing was, in words.
     """
 
     machine: str
@@ -64,6 +68,8 @@ class SpeedReport:
     limits: Mapping[str, Limits]
     rows: Sequence[Row]
     start: Mapping[str, float]
+    gpu: GPUReport | None = None
+    without_gpu: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -85,12 +91,15 @@ def bench_speed(threads: int | None, rounds: int, on_progress: Callable[[int, in
     medians = {name: float(np.median(values)) for name, values in times.items()}
     rows = [_row(row, times[row.name], medians, limits[row.threads]) for row in work]
     cold, warm = measure_start("small")
+    gpu, without_gpu = _on_gpu()
     return SpeedReport(
         machine=machine(count),
         rounds=rounds,
         limits={f"{number} threads": limit for number, limit in limits.items()},
-        rows=rows,
+        rows=[*rows, *_gpu_rows(gpu)],
         start={"cold": round(cold, 3), "warm": round(warm, 3)},
+        gpu=gpu,
+        without_gpu=without_gpu,
     )
 
 
@@ -135,6 +144,36 @@ def machine(threads: int) -> str:
     cpu = _cpu("model name") or platform.processor()
     python = platform.python_version()
     return f"{cpu} ({features or platform.machine()}), {cores} cores, {threads} threads; Python {python}, {packages}"
+
+
+def _on_gpu() -> tuple[GPUReport | None, str]:
+    """What the engine for GPUs does there, or why nothing was timed."""
+    reason = why_no_gpu()
+    if reason:
+        return None, reason
+    try:
+        report = bench_gpu(variants=[SHIPS])
+    except ClearcallError as error:
+        return None, str(error)
+    return report, report.failed.get(SHIPS, "")
+
+
+def _gpu_rows(report: GPUReport | None) -> list[Row]:
+    if report is None or SHIPS not in report.timings:
+        return []
+    found = report.timings[SHIPS]
+    return [
+        Row(
+            name=f"clearcall {report.model}, RGB to RGB, on the GPU",
+            median=round(found.median, 2),
+            p5=round(found.p5, 2),
+            p95=round(found.p95, 2),
+            limit=round(report.limit, 2),
+            share=found.share,
+            bar=f"at most {report.bar:.1f} ms",
+            is_met=found.is_met,
+        )
+    ]
 
 
 def _cpu(field: str) -> str:

@@ -40,7 +40,10 @@ def speed(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Time 1920x1080 frames: clearcall and FFmpeg's filters in turns, beside what the CPU could do at best."""
+    """Time 1920x1080 frames: clearcall and FFmpeg's filters in turns, beside what the CPU could do at best.
+
+    Where PyTorch has a GPU, the model large in half precision is timed there, too.
+    """
     from clearcall.benchmark.speed import bench_speed
     from clearcall.media.atomic import atomic_output, check_output
 
@@ -59,11 +62,17 @@ def _print_speed(report: SpeedReport) -> None:
     for threads, limits in report.limits.items():
         peak = f"{limits.int8 / 1e9:.0f} G operations/s in 8 bits, {limits.float32 / 1e9:.0f} in float32"
         typer.echo(f"measured peaks, {threads}: {peak}; copying {limits.copied / 1e9:.1f} GB/s")
+    if report.gpu is not None:
+        half, copied = report.gpu.limits.half / 1e12, report.gpu.limits.copied / 1e9
+        peak = f"{half:.1f} T operations/s in half precision; copying {copied:.0f} GB/s"
+        typer.echo(f"measured peaks, {report.gpu.machine}: {peak}")
     typer.echo(f"{'1920x1080, ms a frame':56} {'median':>7} {'5 %':>7} {'95 %':>7} {'limit':>7} {'share':>6}  bar")
     for row in report.rows:
         figures = f"{row.median:7.2f} {row.p5:7.2f} {row.p95:7.2f} {row.limit:7.2f} {row.share:6.2f}"
         verdict = f"{row.bar}: {'met' if row.is_met else 'MISSED'}" if row.bar else ""
         typer.echo(f"{row.name:56} {figures}  {verdict}")
+    if report.without_gpu:
+        typer.echo(f"nothing was timed on a GPU: {report.without_gpu}")
     start = f"{report.start['cold']:.2f} s; with the graph compiled before {report.start['warm']:.2f} s"
     typer.echo(f"from the start of a program to its first frame: {start} (at most 1 and 0.3)")
 

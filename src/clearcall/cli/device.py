@@ -9,6 +9,7 @@ import typer
 DeviceOption = Annotated[
     str,
     typer.Option(
-        "--device", help="cpu, cuda, directml, coreml, onnxruntime, or auto: the fastest, measured once and remembered."
+        "--device",
+        help="cpu, cuda, directml, coreml, onnxruntime, torch, or auto: the fastest, measured once and remembered.",
     ),
 ]

@@ -18,11 +18,12 @@ from clearcall.errors import ClearcallError, RecipeError
 from clearcall.runtime.compiled import cache_folder, write_atomically
 from clearcall.runtime.engine import Engine
 from clearcall.runtime.onnx_engine import PROVIDERS
+from clearcall.runtime.torch_engine import TORCH, has_torch_gpu
 
 AUTO: Final = "auto"
 CPU: Final = "cpu"
-DEVICES: Final = (AUTO, CPU, *PROVIDERS)
-"""``cpu`` is OpenVINO, ``onnxruntime`` ONNX Runtime's own CPU kernels."""
+DEVICES: Final = (AUTO, CPU, *PROVIDERS, TORCH)
+"""``cpu`` is OpenVINO, ``onnxruntime`` ONNX Runtime's own CPU kernels, ``torch`` PyTorch's GPU."""
 
 _BUILDS: Final = {"onnxruntime-gpu": "cuda", "onnxruntime-directml": "directml"}
 _FRAME: Final = (720, 1280, 3)
@@ -40,14 +41,15 @@ def check_device(name: str) -> None:
         Traceback (most recent call last):
         ...
         clearcall.errors.RecipeError: There is no device toaster; choose one of auto, cpu, onnxruntime, cuda, \
-directml, coreml.
+directml, coreml, torch.
     """
     if name not in DEVICES:
         raise RecipeError(f"There is no device {name}; choose one of {', '.join(DEVICES)}.")
 
 
 def candidates() -> list[str]:
-    """The devices that ``auto`` chooses from: the CPU, and what an installed build of ONNX Runtime is made for.
+    """The devices that ``auto`` chooses from: the CPU, what an installed build of ONNX Runtime is made for, and
+    PyTorch where there is a GPU.
 
     Nothing is imported for it, so where there is no choice nothing is slower.
 
@@ -55,12 +57,16 @@ def candidates() -> list[str]:
         >>> candidates()[0]
         'cpu'
     """
+    return [CPU, *_providers(), *([TORCH] if has_torch_gpu() else [])]
+
+
+def _providers() -> list[str]:
     if find_spec("onnxruntime") is None:
-        return [CPU]
+        return []
     found = [device for build, device in _BUILDS.items() if _installed(build)]
     if sys.platform == "darwin" and _installed("onnxruntime"):
         found.append("coreml")
-    return [CPU, *found]
+    return found
 
 
 def open_fastest(makers: Mapping[str, Callable[[], Engine]], model: str, memory: Path | None = None) -> Engine:
@@ -112,7 +118,7 @@ def _milliseconds(engine: Engine) -> float:
 
 
 def _key(makers: Mapping[str, object], model: str) -> str:
-    builds = [f"{build} {_installed(build)}" for build in ("openvino", "onnxruntime", *_BUILDS)]
+    builds = [f"{build} {_installed(build)}" for build in ("openvino", "onnxruntime", *_BUILDS, TORCH)]
     parts = (platform.node(), platform.machine(), sorted(makers), builds, model)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 

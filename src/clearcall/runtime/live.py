@@ -82,7 +82,7 @@ class LiveSession:
         InputError: The strength is out of range.
         RecipeError: No such device.
         MissingHardwareError: The device is not at hand.
-        MissingExtraError: The device needs ONNX Runtime, which is not installed.
+        MissingExtraError: The device needs ONNX Runtime or PyTorch, which is not installed.
 
     Example:
         >>> from clearcall.runtime.camera import open_source

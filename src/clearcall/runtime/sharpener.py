@@ -24,8 +24,10 @@ from clearcall.frame import (
 )
 from clearcall.runtime.compiled import CompiledGraphs
 from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
-from clearcall.runtime.engine import Engine, Graph, OpenVINOEngine
+from clearcall.runtime.engine import Engine, Graph, ONNXGraph, OpenVINOEngine
 from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
+from clearcall.runtime.packed_graph import read_network
+from clearcall.runtime.torch_engine import TORCH, TorchEngine
 from clearcall.runtime.yuv import PlaneSharpener
 
 if TYPE_CHECKING:
@@ -231,13 +233,14 @@ def load(
         threads: CPU threads for one frame; None uses every core that this process may use.
         precision: ``int8`` is fast; ``float32`` is the reference that it was made from. GPUs always take the latter.
         device: ``cpu`` (OpenVINO); ``cuda``, ``directml``, ``coreml`` or ``onnxruntime`` (its own CPU kernels), all by
-            ONNX Runtime; or ``auto``, the fastest at hand, measured once and remembered.
+            ONNX Runtime; ``torch`` (PyTorch's GPU, in half precision); or ``auto``, the fastest at hand, measured
+            once and remembered.
 
     Raises:
         BundleError: No such model (the nearest name is given), or a bundle that is damaged.
         RecipeError: No such device.
         MissingHardwareError: The device is not at hand.
-        MissingExtraError: The device needs ONNX Runtime, which is not installed.
+        MissingExtraError: The device needs ONNX Runtime or PyTorch, which is not installed.
 
     Example:
         >>> load("small").name
@@ -271,6 +274,9 @@ class _Opener:
     def open(self, device: str) -> Engine:
         if device == CPU:
             return self.openvino(self._bundle.graph(self._precision))
+        if device == TORCH:
+            model = ONNXGraph(self._bundle.graph("float32")).model()
+            return TorchEngine(read_network(model, self._bundle.card.multiple_of))
         precision: Precision = self._precision if device == "onnxruntime" else "float32"
         return ONNXRuntimeEngine(self._bundle.graph(precision), device, threads=self._threads)
 

@@ -191,7 +191,7 @@ def session_settings(
         InputError: There is no such model, or a URL is none of a STUN or TURN server.
         RecipeError: No such device.
         MissingHardwareError: The device is not at hand.
-        MissingExtraError: The device needs ONNX Runtime, which is not installed.
+        MissingExtraError: The device needs ONNX Runtime or PyTorch, which is not installed.
     """
     for url in ice_servers:
         try:
