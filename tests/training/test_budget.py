@@ -9,7 +9,15 @@ from clearcall.training.recipe import TrainingConfig, parse_recipe
 RECIPE = {
     "name": "rented",
     "student": {"width": 8},
-    "data": {"window": 64, "crop": 32, "crops_per_window": 1, "variants": 1, "workers": 0, "held_out": 2, "resident": True},
+    "data": {
+        "window": 64,
+        "crop": 32,
+        "crops_per_window": 1,
+        "variants": 1,
+        "workers": 0,
+        "held_out": 2,
+        "resident": True,
+    },
     "losses": {"l1": 1.0},
     "training": {
         "epochs": 100_000,

@@ -91,8 +91,9 @@ def test_a_resumed_epoch_goes_on_with_the_squares_of_an_unbroken_one(sharp_folde
 
 def test_squares_with_detail_are_preferred(sharp_folder):
     def mean_detail(share):
-        made = resident_loader(source(sharp_folder), CONFIG.model_copy(update={"detail": share}),
-                               batch_windows=12, seed=0, device=CPU)
+        made = resident_loader(
+            source(sharp_folder), CONFIG.model_copy(update={"detail": share}), batch_windows=12, seed=0, device=CPU
+        )
         squares = torch.cat([sharp for _ in range(20) for _, sharp in made]).mul(255).round().byte()
         return np.mean([detail(square.permute(1, 2, 0).numpy()) for square in squares])
 

@@ -158,9 +158,7 @@ def _loader(source: WindowSource, recipe: Recipe) -> ResumableLoader | ResidentL
     if not recipe.data.resident:
         return training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
     device = processes.device()
-    return resident_loader(
-        source, recipe.data, batch_windows=config.batch_windows, seed=config.seed, device=device
-    )
+    return resident_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed, device=device)
 
 
 def _write_teacher(paths: RunPaths) -> None:

@@ -45,6 +45,7 @@ class RestorationModule(pl.LightningModule):
         self.budget = budget or Budget(None)
         self.network = network
         self.distillation = distillation
+        self._compare = torch.compile(distillation.forward) if recipe.training.compiled else distillation
 
     def on_fit_start(self) -> None:
         """Bring the teacher and the other frozen networks to this process's device."""
@@ -53,11 +54,14 @@ class RestorationModule(pl.LightningModule):
     def training_step(self, batch: Squares, _batch_index: int) -> Tensor:
         """One step on a batch; logs every loss by its name."""
         squares = tuple(side.contiguous(memory_format=torch.channels_last) for side in batch)
-        seed = self.recipe.training.seed * 1_000_003 + self.global_step
-        total, parts = self.distillation(self.network, squares, seed)
+        total, parts = self._compare(self.network, squares, self._seed_of_views())
         self.log("train/loss", total, prog_bar=True, batch_size=len(squares[0]))
         self.log_dict({f"train/{name}": part for name, part in parts.items()}, batch_size=len(squares[0]))
         return total  # type: ignore[no-any-return]  # Lightning's base class is untyped here
+
+    def _seed_of_views(self) -> int:
+        """Another one in each step; without other views always the same, so that nothing is compiled again."""
+        return self.recipe.training.seed * 1_000_003 + self.global_step if self.recipe.losses.views else 0
 
     def validation_step(self, pair: FixedPair, _batch_index: int) -> None:
         """Sharpen one fixed pair and log its SSIM and PSNR, overall and per profile."""

@@ -136,6 +136,8 @@ class TrainingConfig(_Section):
         quantisation_aware: Train with weights and hidden maps rounded as 8-bit graphs hold them (plain convolutions
             only).
         precision: Lightning's name of the arithmetic, as in ``32-true`` or ``bf16-mixed``.
+        compiled: Compile the step (``torch.compile``): half a minute or more at the start, fewer and larger kernels
+            after it; for GPUs.
         seed: Seed of weights, data order, crops and degradations.
         validation_profiles: Profiles on which SSIM is tracked.
         validation_epochs: Epochs between two validations.
@@ -151,6 +153,7 @@ class TrainingConfig(_Section):
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     quantisation_aware: bool = False
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compiled: bool = False
     seed: int = 0
     validation_profiles: tuple[str, ...] = ("bicubic-x2", "h264-half-crf28", "clean")
     validation_epochs: int = Field(default=1, ge=1)

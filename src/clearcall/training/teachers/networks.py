@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from clearcall.errors import InputError, MissingExtraError, RecipeError, require
 from clearcall.training.teachers.catalogue import FAMILIES, NONCOMMERCIAL_EXTRA, Family
+from clearcall.training.teachers.channel_norm import use_channel_norms
 from clearcall.training.teachers.config import STRIDES, TeacherConfig
 from clearcall.training.vision import load_spandrel
 
@@ -190,6 +191,7 @@ def _describe(descriptor: Any) -> Network:
     multiple, stride = needs.multiple_of, 1
     if descriptor.architecture.id == "NAFNet":
         multiple, stride = module.padder_size, math.isqrt(descriptor.input_channels // COLOURS)
+        use_channel_norms(module)
     elif descriptor.architecture.id == "SwinIR":
         # Whole windows, so that the network pads nothing by itself and tiles keep to the same windows.
         multiple = math.lcm(multiple, module.window_size * module.start_unshuffle)
