@@ -7,12 +7,13 @@
 ``sessions`` keeps `clearcall serve` under a load that the computer can't carry. Two intervals are noted: the server's
 own (from a frame's decoding until the sharpened one is ready for the encoder; smoothed, as the server tells it once a
 second) and the round trip of every frame (from its sending here until it is back and decoded here, by the number that
-is painted into it as a bar code).
+is painted into it as a bar code). The server's resident memory is told before the first call, after each minute and at
+the end.
 
 ``frame`` is one 1080p call. First the runtime's live path in this process, frame by frame: from handing the decoder's
-yuv420p frame to ``LiveStream.submit`` until ``deliver`` has the sharpened yuv420p frame (waiting, conversion to RGB,
-the model, conversion back). The load is the call's own: VP8 is decoded at its pace in another thread. Then the same
-call as one WebRTC session, as in ``sessions``.
+yuv420p frame to ``LiveStream.submit`` until ``deliver`` has the sharpened yuv420p frame (waiting, packing the planes,
+the model, unpacking). The load is the call's own: VP8 is decoded at its pace in another thread. Then the same call as
+one WebRTC session, as in ``sessions``.
 
 ``command`` is `clearcall live SOURCE --to -` with a reader that throws everything away: frames a second, milliseconds
 per frame, real-time factor, drops and the processor time of it all.
@@ -64,6 +65,8 @@ LATE_MS = 33.0
 
 Samples = list[tuple[float, float]]
 """Seconds since the start, and milliseconds."""
+Memory = list[tuple[float, int]]
+"""Seconds since the start, and megabytes."""
 
 
 # Sessions with the server.
@@ -111,24 +114,35 @@ class TimedPeer(Peer):
         del self.messages[:-20]
 
 
-async def load(server: Served, coded: list[bytes], options: argparse.Namespace) -> tuple[list[TimedPeer], list[int]]:
-    """Call the server with all sessions and keep it up; gives the peers and the server's megabytes in each second."""
+async def load(server: Served, coded: list[bytes], options: argparse.Namespace) -> tuple[list[TimedPeer], Memory]:
+    """Call the server with all sessions and keep it up; gives the peers and the server's memory about each second."""
     peers: list[TimedPeer] = []
+    memory: Memory = [(0.0, megabytes(server))]
     for _ in range(options.sessions):
         peer, pace = TimedPeer(keep=200), Pace()
         peer.watch(pace, options.rate)
         await peer.call(server, Recording(coded, options.rate, pace))
         peers.append(peer)
-    megabytes = []
     started = time.monotonic()
     while time.monotonic() - started < options.seconds:
         await asyncio.sleep(1)
         for peer in peers:
             peer.note()
-        megabytes.append(server.resident_bytes() // 2**20)
+        memory.append((time.monotonic() - started, megabytes(server)))
     for peer in peers:
         await peer.hang_up()
-    return peers, megabytes
+    return peers, memory
+
+
+def megabytes(server: Served) -> int:
+    return server.resident_bytes() // 2**20
+
+
+def over_time(memory: Memory) -> dict[str, Any]:
+    """What a server held before the first call, after each whole minute, and at the end."""
+    whole_minutes = range(60, int(memory[-1][0]) + 1, 60)
+    each = [next(held for at, held in memory if at >= second) for second in whole_minutes]
+    return {"start": memory[0][1], "each_minute": each, "end": memory[-1][1]}
 
 
 def call(coded: list[bytes], options: argparse.Namespace) -> dict[str, Any]:
@@ -142,7 +156,7 @@ def call(coded: list[bytes], options: argparse.Namespace) -> dict[str, Any]:
         "server": describe([delay for peer in peers for delay in peer.delays], options.seconds),
         "frames": frames,
         "seconds_by_model": {name: running.count(name) for name in sorted(set(running))},
-        "megabytes": {"after_a_fifth": memory[len(memory) // 5], "at_the_end": memory[-1]},
+        "megabytes": over_time(memory),
     }
 
 
@@ -287,7 +301,8 @@ def show_call(found: dict[str, Any], options: argparse.Namespace) -> None:
     print("  frames:", ", ".join(f"{kind} {count:g}" for kind, count in found["frames"].items()), end="; ")
     print("seconds by what ran:", found["seconds_by_model"])
     memory = found["megabytes"]
-    print(f"  server's memory: {memory['after_a_fifth']} MB after a fifth, {memory['at_the_end']} MB at the end")
+    print(f"  server's memory: {memory['start']} MB before the first call,", end=" ")
+    print(f"after each minute {memory['each_minute']} MB, at the end {memory['end']} MB")
 
 
 # The parts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -97,7 +98,7 @@ class Call:
 
     def settle(self) -> None:
         """Wait until whatever is being loaded or compiled in the background is ready."""
-        self.stream._shelf.close()
+        self.stream._shelf._join()
 
 
 Start = Callable[..., Call]
@@ -255,7 +256,7 @@ def test_real_model_compiles_in_the_background_and_the_stream_goes_on() -> None:
         assert send(large) is None
         assert send(small) is not None
         held.set()
-        stream._shelf.close()
+        stream._shelf._join()
         assert send(large) is not None
 
 
@@ -325,7 +326,7 @@ def test_unknown_model_says_so_with_the_real_loader() -> None:
         for _ in range(2):
             stream.submit(np.zeros((4, 4, 3), np.uint8))
             assert delivered.get(timeout=PATIENCE) is None
-            stream._shelf.close()
+            stream._shelf._join()
     assert "the nearest is small" in messages[0]
 
 
@@ -360,6 +361,22 @@ def test_stop_is_clean_and_can_be_repeated(start: Start, clock: Clock) -> None:
     assert call.delivered.empty()
     assert not call.stream._thread.is_alive()
     assert call.stream.stats().frames_dropped == 1
+
+
+def test_models_are_freed_when_the_stream_ends(clock: Clock) -> None:
+    """Whoever still holds the stream, as a session's callbacks do, doesn't hold megabytes of compiled graphs."""
+    loaded: list[weakref.ref[FakeModel]] = []
+
+    def load(_: str) -> FakeModel:
+        model = FakeModel(clock)
+        loaded.append(weakref.ref(model))
+        return model
+
+    call = Call({"a": FakeModel(clock)}, clock, load_model=load)
+    assert call.send() is not None
+    assert loaded[0]() is not None
+    call.stream.stop()
+    assert loaded[0]() is None
 
 
 def test_real_model_gives_what_sharpen_gives() -> None:

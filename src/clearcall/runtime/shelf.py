@@ -76,9 +76,10 @@ class Shelf:
             del self._loaded[name]
 
     def close(self) -> None:
-        """Wait for the thread, if one is at work."""
+        """Wait for the thread, if one is at work, and let go of all models."""
         if self._work is not None:
             self._work.join(_CLOSE_SECONDS)
+        self._loaded.clear()
 
     def _join(self) -> None:
         if self._work is not None:

@@ -18,6 +18,7 @@ from clearcall.bundle import bundled_models, read_bundle
 from clearcall.errors import InputError
 from clearcall.web.app import create_app
 from clearcall.web.limits import Limits
+from clearcall.web.memory import return_freed_frames
 from clearcall.web.session import SessionSettings
 from clearcall.web.transport import offer_loopback, set_bit_rates
 
@@ -62,6 +63,7 @@ def serve(door: Door, settings: SessionSettings, on_start: Callable[[str], None]
     check_door(door)
     app = create_app(settings, token=door.token, origins=door.origins)
     listening = _listen(door)
+    return_freed_frames()
     set_bit_rates(min(_START_BIT_RATE, bit_rate), bit_rate)
     if is_own_address(door.host):
         offer_loopback()

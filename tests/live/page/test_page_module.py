@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from canvas import best_match, mean_difference, pixels
+from PIL import Image
 from playwright.sync_api import Page, Playwright
+from skimage import data
 from test_page_camera import CRASHING
 
 from clearcall import load
+from clearcall.degrade import degrade_picture, get_profile
 from clearcall.evaluation.metrics import ssim
 from clearcall.frame import Frame
 from conftest import CHROMIUM_FLAGS, Open
@@ -180,6 +185,87 @@ def test_the_newest_frame_wins(open_page: Open, script: str) -> None:
   return oldest;""",
     )
     assert oldest < 10
+
+
+MARKS = [0, 255, 110]
+"""Grey level of a block in each picture's corner, by which a frame shows which picture it is."""
+
+
+def picture_of_a_size(mark: int, width: int, height: int) -> tuple[Frame, str]:
+    """A degraded picture with its mark, as pixels and as a data URL."""
+    truth = np.ascontiguousarray(data.astronaut()[:height, :width])
+    frame = degrade_picture(truth, get_profile("bicubic-x2"))
+    frame[: height // 4, : width // 4] = mark
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "png")
+    return frame, f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+
+
+@PATHS
+def test_it_follows_when_the_size_changes(open_page: Open, script: str) -> None:
+    """Larger, then smaller and upright: each frame that comes out has the size of the picture that is in it."""
+    page = open_page(BLANK, script=script)
+    sizes = [(320, 240), (482, 270), (202, 300)]
+    sources = [picture_of_a_size(mark, *size) for mark, size in zip(MARKS, sizes, strict=True)]
+    shown, seen, stats, messages = run(
+        page,
+        """
+  const pictures = await Promise.all(argument.map(async (url) => createImageBitmap(await (await fetch(url)).blob())));
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { alpha: false });
+  let number = 0;
+  const paint = () => {
+    if (number === pictures.length) return;
+    const { width, height } = pictures[number];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    context.drawImage(pictures[number], 0, 0);
+  };
+  paint();
+  const [source] = canvas.captureStream().getVideoTracks();
+  const painting = setInterval(paint, 60);
+  const sharp = await clearcall.sharpen(source, { minRate: 0 });
+  const messages = [];
+  for (const type of ["passthrough", "resume", "modelchange", "ended"]) {
+    sharp.addEventListener(type, () => messages.push(`${type}: ${sharp.stats().message}`));
+  }
+  const video = await play(sharp);
+  const look = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
+  const seen = [];
+  const onFrame = () => {
+    const frame = new VideoFrame(video);
+    look.drawImage(frame, 0, 0, 8, 8);
+    seen.push([frame.displayWidth, frame.displayHeight, look.getImageData(0, 0, 1, 1).data[1]]);
+    frame.close();
+    video.requestVideoFrameCallback(onFrame);
+  };
+  video.requestVideoFrameCallback(onFrame);
+  const [shown, stats] = [[], []];
+  for (const { width, height } of pictures) {
+    await until(() => seen.at(-1)?.[0] === width);
+    const before = seen.length;
+    await until(() => seen.length > before + 5 && video.videoWidth === width && video.videoHeight === height);
+    shown.push(picture(video));
+    stats.push(sharp.stats());
+    number++;
+  }
+  clearInterval(painting);
+  sharp.stop();
+  return [shown, seen, stats, messages];""",
+        [url for _, url in sources],
+    )
+    assert messages == []
+    assert [(one["width"], one["height"], one["passing"], one["message"]) for one in stats] == [
+        (*size, False, "") for size in sizes
+    ]
+    turns = [0, *(n for n in range(1, len(seen)) if seen[n][:2] != seen[n - 1][:2])]
+    assert [tuple(seen[turn][:2]) for turn in turns] == sizes, "no frame of an earlier size comes late"
+    marks = dict(zip(sizes, MARKS, strict=True))
+    assert all(abs(mark - marks[width, height]) < 20 for width, height, mark in seen), seen
+    sharpener = load("small")
+    for (frame, _), url in zip(sources, shown, strict=True):
+        expected = sharpener.sharpen(frame).mean(2)
+        found = pixels(url).mean(2)
+        assert np.abs(found - expected).mean() < 0.5 * np.abs(frame.mean(2) - expected).mean()
 
 
 def test_a_model_that_is_missing_leaves_the_original(open_page: Open) -> None:

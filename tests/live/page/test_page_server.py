@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from canvas import best_match, shown
+from flashes import SECONDS, flash_and_beep, picture_late_by, watch
 from playwright.sync_api import Page, expect
 from test_page_camera import SLOW_CLOCK
 from webrtc_peer import Served, served
@@ -137,6 +138,7 @@ def test_a_paused_video_keeps_the_call(open_page: Open, clip: Path, tmp_path: Pa
 
 CALL_WITH_SOUND = """async () => {
   const video = Object.assign(document.createElement("video"), { autoplay: true });
+  window.returned = () => video;
   %s
   window.inbound = async (kind) => {
     const reports = [...(await peer.getStats()).values()];
@@ -149,14 +151,39 @@ CALL_WITH_SOUND = """async () => {
 }"""
 
 
-def test_the_documented_call_brings_sound_and_picture_back(open_page: Open, server: Served) -> None:
-    """The example of docs/webrtc.md as it stands there, with Chromium's beeping fake microphone."""
+def start_documented_call(page: Page) -> None:
+    """The example of docs/webrtc.md as it stands there."""
     code = re.search(r"```js\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    page.evaluate(CALL_WITH_SOUND % code[1])  # type: ignore[index]
+
+
+def test_the_documented_call_brings_sound_and_picture_back(open_page: Open, server: Served) -> None:
+    """With Chromium's beeping fake microphone."""
     page = open_page()
     page.context.grant_permissions(["camera", "microphone"])
-    page.evaluate(CALL_WITH_SOUND % code[1])  # type: ignore[index]
+    start_documented_call(page)
     page.wait_for_function("soundAndPicture()")
     page.context.close()
+
+
+SETTLING_FLASHES = 28
+"""Chromium moves picture and sound together within 20 s; until then its own calls without a server are 50 ms apart."""
+FLASHES = 15
+
+
+def test_sound_and_picture_come_back_together(open_page: Open, server: Served) -> None:
+    """A flash and a beep of one moment are presented within 40 ms of each other; a busy computer may spoil a spell."""
+    page = open_page(bypass_csp=True)  # for the worklet, which isn't the server's
+    flash_and_beep(page)
+    start_documented_call(page)
+    page.wait_for_function("returned().srcObject?.getTracks().length === 2")
+    watch(page, "returned()")
+    page.wait_for_timeout(1e3 * SECONDS * SETTLING_FLASHES)
+    spells: list[tuple[float, str]] = []
+    while not spells or (abs(spells[-1][0]) >= 0.040 and len(spells) < 4):
+        spells.append(picture_late_by(page, FLASHES))
+    page.context.close()
+    assert abs(spells[-1][0]) < 0.040, "\n".join(f"{1e3 * late:.0f} ms: {told}" for late, told in spells)
 
 
 HEARD = """
