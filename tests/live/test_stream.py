@@ -397,6 +397,11 @@ def test_ladder_of_bundled_models_starts_with_the_one_asked_for() -> None:
     assert lighter_models("no such model") == ["no such model"]
 
 
+def test_only_models_of_links_take_over() -> None:
+    assert lighter_models("large") == ["large", "small", "nano"]
+    assert lighter_models("deblur") == ["deblur", "small", "nano"]
+
+
 def test_models_load_in_many_threads_at_once() -> None:
     frame = np.zeros((16, 16, 3), np.uint8)
     shapes: list[tuple[int, ...]] = []

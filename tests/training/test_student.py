@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clearcall.training.rounding import rounded
+from clearcall.training.rounding import rounded, rounded_map
 from clearcall.training.student import CollapsibleConv2d, Student, StudentConfig
 
 
@@ -123,3 +123,45 @@ def test_rounded_weights_are_those_of_the_8_bit_graph_and_are_learnt():
     student(frame).sum().backward()
     assert plain.grad.abs().max() > 0
     assert not student.collapsed().rounds
+
+
+def test_rounded_maps_are_whole_levels_of_their_largest_value_and_are_learnt():
+    maps = torch.rand(2, 3, 8, 8).mul(7).requires_grad_()
+    found = rounded_map(maps)
+    levels = found.detach() / (maps.detach().max() / 255)
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert torch.allclose(found, maps, atol=7 / 255)
+    found.sum().backward()
+    assert torch.equal(maps.grad, torch.ones_like(maps))
+    assert torch.equal(rounded_map(torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2))
+
+
+def test_a_student_of_luma_rounds_the_kernels_that_weigh_colours_as_its_graph_does():
+    from onnx import numpy_helper
+
+    from clearcall.training.graph import int8_graph
+
+    student = trained(StudentConfig(width=8, depth=3, colour="luma"))
+    constants = {item.name: numpy_helper.to_array(item) for item in int8_graph(student, [1.0, 1.0]).graph.initializer}
+    held = torch.from_numpy(constants["weight0"] * constants["weight_scale0"].reshape(-1, 1, 1, 1)).float()
+    assert torch.allclose(rounded(student.layers[0].weight * student.luma), held * held_scale(student, held), atol=1e-6)
+
+
+def held_scale(student, held):
+    """Graphs take bytes, students [0, 1]."""
+    return (student.layers[0].weight * student.luma).detach().abs().max() / held.abs().max()
+
+
+@pytest.mark.parametrize("colour", ["rgb", "luma"])
+def test_settled_weights_are_rounded_once_and_for_all(colour):
+    student = trained(StudentConfig(width=8, depth=3, colour=colour))
+    frame = torch.rand(1, 3, 16, 16)
+    student.rounds = True
+    before = student(frame)
+    first = student.layers[0].weight.clone()
+    student.settle()
+    assert torch.allclose(student(frame), before, atol=1e-6)
+    settled = [layer.weight.clone() for layer in student.layers]
+    student.settle()
+    assert all(torch.allclose(a, layer.weight, atol=1e-7) for a, layer in zip(settled, student.layers, strict=True))
+    assert torch.equal(first, student.layers[0].weight) == (colour == "luma")

@@ -9,6 +9,7 @@ export interface Card {
   multiple_of: number;
   student: { stride?: number };
   graphs: Partial<Record<Precision, { file: string; sha256: string }>>;
+  training?: { source?: string };
 }
 
 export type Precision = "int8" | "float32";
@@ -27,12 +28,15 @@ export function costOf(card: Pick<Card, "parameters" | "student">): number {
   return card.parameters / (card.student.stride ?? 1) ** 2;
 }
 
-/** The models of an overload ladder: the one asked for, then those on offer that cost less, dearest first. */
+/**
+ * The models of an overload ladder: the one asked for, then those on offer that cost less, dearest first. A model of
+ * pairs, as that for motion blur is, takes over from no other: it wasn't trained for links.
+ */
 export async function ladderOf(base: string, wanted: Card): Promise<string[]> {
   const names = (await modelNames(base).catch(() => [])).filter((name) => name !== wanted.name);
   const found = await Promise.allSettled(names.map((name) => readCard(base, name)));
   const cards = found.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  const lighter = cards.filter((card) => costOf(card) < costOf(wanted));
+  const lighter = cards.filter((card) => costOf(card) < costOf(wanted) && card.training?.source !== "paired");
   return [wanted, ...lighter.sort((a, b) => costOf(b) - costOf(a))].map(({ name }) => name);
 }
 

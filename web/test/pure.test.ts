@@ -101,7 +101,8 @@ const card = (name: string, parameters: number, stride: number): Card => ({
 });
 
 test("the ladder is the model asked for and what costs less, dearest first", async (context) => {
-  const cards = [card("nano", 2_000, 4), card("large", 90_000, 2), card("small", 7_000, 2), card("base", 24_000, 2)];
+  const paired = { ...card("deblur", 100_000, 4), training: { source: "paired" } };
+  const cards = [card("nano", 2_000, 4), card("large", 90_000, 2), card("small", 7_000, 2), card("base", 27_000, 2), paired];
   context.mock.method(globalThis, "fetch", async (url: URL) => {
     const name = url.pathname.split("/")[2];
     if (name === "index.json") return Response.json({ models: [...cards, { name: "broken" }] });

@@ -364,6 +364,8 @@ def _reason(error: Exception) -> str:
 def lighter_models(model: str) -> list[str]:
     """The models of an overload ladder: the one asked for, then the bundled ones that cost less, dearest first.
 
+    A model of pairs, as that for motion blur is, takes over from no other: it wasn't trained for links.
+
     Args:
         model: Name of a bundled model, or the folder of a bundle.
 
@@ -381,8 +383,12 @@ def lighter_models(model: str) -> list[str]:
     if model not in cards and not Path(model).is_dir():
         return [model]
     cost = _cost(cards[model] if model in cards else read_bundle(Path(model)).card)
-    lighter = [name for name, card in cards.items() if name != model and _cost(card) < cost]
+    lighter = [name for name, card in cards.items() if name != model and _cost(card) < cost and _knows_links(card)]
     return [model, *sorted(lighter, key=lambda name: _cost(cards[name]), reverse=True)]
+
+
+def _knows_links(card: Card) -> bool:
+    return card.training.get("source") != "paired"
 
 
 def _cost(card: Card) -> float:

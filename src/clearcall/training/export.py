@@ -70,6 +70,8 @@ def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: b
         OutputError: The bundle can't be written.
     """
     student, recipe = load_student(checkpoint)
+    if recipe.training.quantisation_aware:
+        student.settle()
     windows = _calibration_windows(recipe, calibration)
     degraded = [window[0] for window in windows]
     graphs = {
@@ -194,7 +196,8 @@ def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, 
             "steps": content["global_step"],
             "epochs": content["epoch"] + 1,
             "losses": ", ".join(f"{name} {weight:g}" for name, weight in recipe.losses.model_dump().items() if weight),
-            "degradation": recipe.data.degradation,
+            "source": recipe.data.source,
+            "degradation": recipe.data.degradation if recipe.data.source == "degraded" else "motion blur",
         },
         scores={name: round(score, 6) for name, score in (validation | scores).items()},
         protocol=f"{PROTOCOL}. val/: on pictures held out from training.",

@@ -212,17 +212,30 @@ class Student(nn.Module):
 
     def hidden(self, degraded: Tensor) -> list[Tensor]:
         """The maps at all feature points, in order."""
-        maps = [self.seen(degraded)]
+        maps = [degraded if self._weighs_colours else self.seen(degraded)]
         for layer in self.layers[:-1]:
             hidden = functional.relu(self._convolved(layer, maps[-1]))
             maps.append(rounded_map(hidden) if self.rounds else hidden)
         return maps[1:]
 
+    @property
+    def _weighs_colours(self) -> bool:
+        """Whether the first kernels weigh the colours, as in a graph: what is rounded there is their product."""
+        return self.rounds and self.config.colour == "luma"
+
     def _convolved(self, layer: nn.Module, features: Tensor) -> Tensor:
         if self.rounds and isinstance(layer, nn.Conv2d):
-            weight = rounded(layer.weight)
+            weighs = layer is self.layers[0] and self._weighs_colours
+            weight = rounded(layer.weight * self.luma if weighs else layer.weight)
             return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)
         return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
+
+    def settle(self) -> None:
+        """Round the weights for good, where an 8-bit graph rounds them as they are: then all graphs hold the same."""
+        with torch.no_grad():
+            for layer in self.layers[1 if self.config.colour == "luma" else 0 :]:
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.copy_(rounded(layer.weight))
 
     def correction(self, degraded: Tensor) -> Tensor:
         """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
