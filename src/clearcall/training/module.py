@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import lightning.pytorch as pl
 import torch
@@ -45,7 +46,9 @@ class RestorationModule(pl.LightningModule):
         self.budget = budget or Budget(None)
         self.network = network
         self.distillation = distillation
-        self._compare = torch.compile(distillation.forward) if recipe.training.compiled else distillation
+        # Not the module itself, which would then be among this one's twice.
+        forward: Callable[..., tuple[Tensor, dict[str, Tensor]]] = distillation.forward
+        self._compare = torch.compile(forward) if recipe.training.compiled else forward
 
     def on_fit_start(self) -> None:
         """Bring the teacher and the other frozen networks to this process's device."""
@@ -57,7 +60,7 @@ class RestorationModule(pl.LightningModule):
         total, parts = self._compare(self.network, squares, self._seed_of_views())
         self.log("train/loss", total, prog_bar=True, batch_size=len(squares[0]))
         self.log_dict({f"train/{name}": part for name, part in parts.items()}, batch_size=len(squares[0]))
-        return total  # type: ignore[no-any-return]  # Lightning's base class is untyped here
+        return total
 
     def _seed_of_views(self) -> int:
         """Another one in each step; without other views always the same, so that nothing is compiled again."""
