@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch.nn import functional
 
 from clearcall.training.rounding import rounded, rounded_map
 from clearcall.training.student import CollapsibleConv2d, Student, StudentConfig
@@ -152,16 +153,21 @@ def held_scale(student, held):
     return (student.layers[0].weight * student.luma).detach().abs().max() / held.abs().max()
 
 
-@pytest.mark.parametrize("colour", ["rgb", "luma"])
-def test_settled_weights_are_rounded_once_and_for_all(colour):
-    student = trained(StudentConfig(width=8, depth=3, colour=colour))
+def test_a_settled_student_holds_the_weights_of_the_8_bit_graph():
+    student = trained(StudentConfig(width=8, depth=3))
     frame = torch.rand(1, 3, 16, 16)
-    student.rounds = True
-    before = student(frame)
-    first = student.layers[0].weight.clone()
-    student.settle()
-    assert torch.allclose(student(frame), before, atol=1e-6)
-    settled = [layer.weight.clone() for layer in student.layers]
-    student.settle()
-    assert all(torch.allclose(a, layer.weight, atol=1e-7) for a, layer in zip(settled, student.layers, strict=True))
-    assert torch.equal(first, student.layers[0].weight) == (colour == "luma")
+    settled = student.settled()
+    assert not torch.equal(settled(frame), student(frame))
+    assert all(
+        torch.allclose(rounded(old.weight), new.weight) and torch.allclose(rounded(new.weight), new.weight, atol=1e-7)
+        for old, new in zip(student.layers, settled.layers, strict=True)
+    )
+
+
+def test_a_settled_student_of_luma_does_to_grey_what_its_rounded_kernels_do():
+    student = trained(StudentConfig(width=8, depth=3, colour="luma"))
+    grey = torch.rand(1, 1, 16, 16).expand(1, 3, 16, 16)
+    first = student.layers[0]
+    wanted = functional.conv2d(grey, rounded(first.weight * student.luma), first.bias, first.stride, first.padding)
+    found = student.settled().layers[0](student.seen(grey))
+    assert torch.allclose(found, wanted, atol=1e-5)

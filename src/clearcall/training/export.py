@@ -69,14 +69,13 @@ def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: b
         InputError: The checkpoint or the pictures can't be used.
         OutputError: The bundle can't be written.
     """
-    student, recipe = load_student(checkpoint)
-    if recipe.training.quantisation_aware:
-        student.settle()
+    trained, recipe = load_student(checkpoint)
+    student = trained.settled() if recipe.training.quantisation_aware else trained
     windows = _calibration_windows(recipe, calibration)
     degraded = [window[0] for window in windows]
     graphs = {
         "float32": float_graph(student).SerializeToString(),
-        "int8": int8_graph(student, activation_peaks(student, degraded)).SerializeToString(),
+        "int8": int8_graph(trained, activation_peaks(student, degraded)).SerializeToString(),
     }
     scores: dict[str, float] = {}
     for precision, graph in graphs.items():

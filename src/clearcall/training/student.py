@@ -8,6 +8,7 @@ Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", CVP
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal
@@ -230,12 +231,20 @@ class Student(nn.Module):
             return functional.conv2d(features, weight, layer.bias, layer.stride, layer.padding)
         return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
 
-    def settle(self) -> None:
-        """Round the weights for good, where an 8-bit graph rounds them as they are: then all graphs hold the same."""
+    def settled(self) -> Student:
+        """A copy whose weights are rounded for good, so that it computes in float32 what 8-bit graphs do but for their maps.
+
+        Kernels that weigh colours are rounded as those products; here they become what these do to grey.
+        """
+        copy = deepcopy(self)
+        copy.rounds = False
         with torch.no_grad():
-            for layer in self.layers[1 if self.config.colour == "luma" else 0 :]:
+            for index, layer in enumerate(copy.layers):
                 if isinstance(layer, nn.Conv2d):
-                    layer.weight.copy_(rounded(layer.weight))
+                    weighs = index == 0 and self.config.colour == "luma"
+                    held = rounded(layer.weight * self.luma).sum(1, keepdim=True) if weighs else rounded(layer.weight)
+                    layer.weight.copy_(held)
+        return copy
 
     def correction(self, degraded: Tensor) -> Tensor:
         """The correction at 1/stride resolution, (N, channels * stride^2, H / stride, W / stride), colour-major."""
