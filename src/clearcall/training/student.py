@@ -232,7 +232,7 @@ class Student(nn.Module):
         return layer(features)  # type: ignore[no-any-return]  # modules aren't typed by what they return
 
     def settled(self) -> Student:
-        """A copy whose weights are rounded for good, so that it computes in float32 what 8-bit graphs do but for their maps.
+        """A copy whose weights are rounded for good: in float32 it computes what 8-bit graphs do, but for their maps.
 
         Kernels that weigh colours are rounded as those products; here they become what these do to grey.
         """
