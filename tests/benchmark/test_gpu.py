@@ -34,7 +34,7 @@ def test_weights_read_by_onnx_are_those_that_openvino_reads(model):
 
 
 def test_a_model_that_is_none_names_those_that_are():
-    with pytest.raises(BundleError, match="no model smal; the bundled ones are large, "):
+    with pytest.raises(BundleError, match="no model smal; the bundled ones are deblur, large, "):
         read_weights("smal")
 
 
@@ -55,12 +55,12 @@ def test_weights_with_other_names_are_refused(monkeypatch):
 
 
 def test_costs_are_counted_by_hand():
-    """``large``: 4 x 4 x 3 x 48, twice 3 x 3 x 48 x 48, 3 x 3 x 48 x 12, at half the width and height."""
+    """``large``: 6 x 6 x 3 x 64, twice 3 x 3 x 64 x 64, 3 x 3 x 64 x 12, at half the width and height."""
     cost = cost_of(read_weights("large"), (1920, 1080))
-    weights = 4 * 4 * 3 * 48 + 2 * 9 * 48 * 48 + 9 * 48 * 12
+    weights = 6 * 6 * 3 * 64 + 2 * 9 * 64 * 64 + 9 * 64 * 12
     assert cost.operations == 2 * weights * 960 * 540
     assert cost.moved == 2 * 3 * 1920 * 1080
-    assert cost.moved_by_layers - cost.moved == 2 * 2 * (12 + 48 + 48 + 48 + 12) * 960 * 540
+    assert cost.moved_by_layers - cost.moved == 2 * 2 * (12 + 64 + 64 + 64 + 12) * 960 * 540
 
 
 def test_every_variant_is_timed_and_compared_with_float32():

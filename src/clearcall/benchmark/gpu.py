@@ -235,7 +235,7 @@ def cost_of(network: Network, size: tuple[int, int]) -> Cost:
 
     Example:
         >>> cost_of(read_weights("large"), (1920, 1080)).operations / 1e9
-        50.761728
+        90.7739136
     """
     pixels, blocks = size[0] * size[1], size[0] * size[1] // network.stride**2
     maps = network.stride**2 * _COLOURS + sum(layer.bias.size for layer in network.layers)
