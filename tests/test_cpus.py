@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from clearcall.cpus import usable_cpus
+from clearcall.cpus import ordinary_scheduling, usable_cpus
+from clearcall.degrade.codec import round_trip
 
 COUNT = "from clearcall.cpus import usable_cpus; print(usable_cpus())"
 
@@ -67,3 +69,22 @@ def test_systems_without_affinity_count_all(monkeypatch, tmp_path):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 10)
     assert usable_cpus(tmp_path) == 10
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="only Linux schedules by policy")
+def test_no_thread_stays_urgent():
+    before = os.sched_getscheduler(0)
+    with ordinary_scheduling():
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:  # then no library can do so either
+            assert os.geteuid() != 0
+    assert os.sched_getscheduler(0) == before
+
+
+def test_av1_takes_no_cpu_from_others():
+    frames = [np.full((64, 64, 3), 90, np.uint8)] * 3
+    policies = set()
+    for _ in round_trip(frames, "av1", crf=40):
+        policies |= {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+    assert policies == {os.sched_getscheduler(os.getpid())} == {os.SCHED_OTHER}

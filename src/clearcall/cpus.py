@@ -1,10 +1,11 @@
-"""How many CPUs this process may use, which can be fewer than the computer has."""
+"""How many CPUs this process may use, which can be fewer than the computer has, and with which right."""
 
 from __future__ import annotations
 
 import math
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,3 +63,29 @@ def _quota(folder: Path) -> float:
     else:
         quota, period = ((folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
     return float(quota) / float(period)
+
+
+@contextmanager
+def ordinary_scheduling(root: Path = _ROOT) -> Iterator[None]:
+    """Let no library claim the CPUs: each thread of this process that it makes urgent is put back afterwards.
+
+    SVT-AV1, opened by root, gives real-time priority to its threads and to the one that opens it, which then keeps
+    every other process of the computer from its CPU. Elsewhere than on Linux nothing is done.
+
+    Args:
+        root: Where ``proc`` is found.
+
+    Example:
+        >>> with ordinary_scheduling():
+        ...     pass
+    """
+    tasks = root / "proc/self/task"
+    if not tasks.is_dir() or not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    for task in tasks.iterdir():
+        with suppress(OSError):  # a thread that has ended meanwhile
+            if os.sched_getscheduler(int(task.name)) != policy:
+                os.sched_setscheduler(int(task.name), policy, parameters)

@@ -21,6 +21,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
+from clearcall.cpus import ordinary_scheduling
 from clearcall.frame import Frame
 from clearcall.media.colour import Colours, from_rgb, to_rgb
 
@@ -175,7 +176,8 @@ class _Coding:
         encoder.options = self.settings.options | self.options
         if self.bps:
             encoder.bit_rate = self.bps
-        encoder.open()
+        with ordinary_scheduling():
+            encoder.open()
         return encoder
 
     def open_decoder(self) -> VideoCodecContext:

@@ -17,6 +17,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from clearcall.cpus import ordinary_scheduling
 from clearcall.errors import OutputError
 from clearcall.media.atomic import is_disk_full
 from clearcall.media.colour import Colours, is_deep
@@ -137,7 +138,8 @@ class RemuxSink:
         frame.time_base = encoder.time_base
         frame.pts = self._next_pts(time)
         frame.duration = round(_ticks(time.duration, time.time_base, encoder.time_base))
-        with self._naming_errors():
+        opening = contextlib.nullcontext() if encoder.is_open else ordinary_scheduling()
+        with self._naming_errors(), opening:
             self._container.mux(self._video.encode(frame))
 
     def copy(self, packet: av.Packet[Any]) -> None:
