@@ -3,7 +3,8 @@
 python benchmarks/cards.py RESULTS.json ... [--speed benchmarks/results/speed.json] [--manifest MANIFEST.csv]
                            [--bundle FOLDER ...] [-o docs/models]
 
-RESULTS are `results.json` of `clearcall bench quality`; of several that measured a model, each gets its own tables.
+RESULTS are `results.json` of `clearcall bench quality` and of `clearcall evaluate --benchmark gopro`; of several that
+measured a model, each gets its own tables.
 The training curve is `NAME-curve.csv` in the cards' folder, and drawn there. Every figure is read from one of these
 files; what isn't there is left out, and the card says so.
 """
@@ -31,10 +32,12 @@ BSD-3-Clause and CDLA-Permissive-1.0, or in the public domain; each file's sourc
 manifest. All were resized, cropped and encoded again. None of them is in the repository, and none of the pictures that
 the scores below were measured on is among them. Part of the people are generated portraits in similar poses."""
 BLUR = """
-The GOPRO data set (Nah, Kim, Lee, CVPR 2017), CC-BY-4.0, gives the recordings at 240 frames a second and the pairs."""
+The GOPRO data set (Nah, Kim, Lee, CVPR 2017), CC-BY-4.0, gives the recordings at 240 frames a second and pairs, REDS (Nah et
+al., CVPRW 2019), CC-BY-4.0, more pairs."""
 LIMITS = """\
 It guesses detail, it proves nothing: not for medical, forensic or legal pictures. Skin tones and scenes of the training
-pictures are not balanced. The same weights serve every link, so no link gets the best that could be done for it."""
+pictures are not balanced."""
+BLIND = " The same weights serve every link, so no link gets the best that could be done for it."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,15 +71,15 @@ def card(
     yield f"# {name}"
     yield about.description
     yield f"{about.parameters:,} parameters ({layers}); {sizes}. Licence of the weights: {about.licence}."
-    blur = about.training.get("degradation") == "paired" or name == "deblur"
+    blur = about.training.get("source") == "paired"
     meant = "pictures and recordings that moved during the exposure" if blur else "calls, and recordings of calls"
-    yield f"## Meant for\n\nFrames of {meant}. {LIMITS}"
+    yield f"## Meant for\n\nFrames of {meant}. {LIMITS}" + ("" if blur else BLIND)
     yield "## Learnt from\n\n" + DATA + (BLUR if blur else "") + _counted(manifest)
     yield "\n".join(f"- {key}: {value}" for key, value in about.training.items())
     yield _curve(name, folder)
-    measured = [(path, found) for path, found in results if name in found["models"]]
+    measured = [(path, found) for path, found in results if name in found.get("models", [found.get("model")])]
     for path, found in measured:
-        yield from _scores(name, path, found)
+        yield from _pairs(path, found) if found.get("benchmark") == "gopro" else _scores(name, path, found)
     if not measured:
         yield "## Scores\n\nNot measured in the results that this card was made from."
     own = "\n".join(f"- {key}: {value:g}" for key, value in about.scores.items())
@@ -107,6 +110,30 @@ def _scores(name: str, path: Path, found: dict[str, Any]) -> Iterator[str]:
     yield _table(["link", *rivals, "gain", "harmed", "above 0.90"], rows)
     yield "SSIM gained over the input, by category:"
     yield from _categories(name, found["summaries"])
+
+
+def _pairs(path: Path, found: dict[str, Any]) -> Iterator[str]:
+    records = found["records"]
+    yield (
+        f"## Blurred pairs: {path.parent.name}\n\n{len(records)} pairs, clearcall {found['clearcall']}. "
+        f"SSIM: {found['protocols']['ssim']}."
+    )
+    rows = [
+        [
+            row["sequence"],
+            str(row["pairs"]),
+            *(_change(row, metric, digits) for metric, digits in (("psnr", 2), ("ssim", 4))),
+        ]
+        for row in found["rows"]
+    ]
+    yield _table(["sequence", "pairs", "PSNR, dB", "SSIM"], rows)
+    better = sum(record["output"]["ssim"] > record["input"]["ssim"] for record in records)
+    yield f"SSIM is higher on {better} of {len(records)} pairs."
+
+
+def _change(row: dict[str, Any], metric: str, digits: int) -> str:
+    before, after = row["input"][metric], row["output"][metric]
+    return f"{before:.{digits}f} -> {after:.{digits}f} ({after - before:+.{digits}f})"
 
 
 def _categories(name: str, summaries: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -79,3 +79,25 @@ def test_what_is_missing_is_said_and_bad_results_are_one_sentence(write_cards, t
     run.write_text("nothing")
     with pytest.raises(InputError, match=r"results\.json holds no results"):
         write_cards([str(run), "-o", str(tmp_path)])
+
+
+def test_a_card_of_a_model_of_pairs_tells_what_papers_tell(write_cards, tmp_path: Path) -> None:
+    before, after = {"psnr": 27.1, "ssim": 0.82}, {"psnr": 27.36, "ssim": 0.83}
+    content = {
+        "clearcall": "0.0",
+        "model": "deblur",
+        "benchmark": "gopro",
+        "protocols": {"ssim": "made up"},
+        "rows": [{"sequence": "all", "pairs": 2, "input": before, "output": after}],
+        "records": [{"input": before, "output": after}, {"input": after, "output": before}],
+    }
+    run, cards = tmp_path / "gopro" / "results.json", tmp_path / "cards"
+    run.parent.mkdir()
+    cards.mkdir()
+    run.write_text(json.dumps(content))
+    write_cards([str(run), "-o", str(cards)])
+    card = (cards / "deblur.md").read_text()
+    assert "| all | 2 | 27.10 -> 27.36 (+0.26) | 0.8200 -> 0.8300 (+0.0100) |" in card
+    assert "SSIM is higher on 1 of 2 pairs." in card
+    assert "moved during the exposure" in card
+    assert "Not measured in the results" in (cards / "small.md").read_text()
