@@ -32,8 +32,8 @@ BSD-3-Clause and CDLA-Permissive-1.0, or in the public domain; each file's sourc
 manifest. All were resized, cropped and encoded again. None of them is in the repository, and none of the pictures that
 the scores below were measured on is among them. Part of the people are generated portraits in similar poses."""
 BLUR = """
-The GOPRO data set (Nah, Kim, Lee, CVPR 2017), CC-BY-4.0, gives the recordings at 240 frames a second and pairs, REDS (Nah
-et al., CVPRW 2019), CC-BY-4.0, more pairs."""
+The GOPRO data set (Nah, Kim, Lee, CVPR 2017), CC-BY-4.0, gives the recordings at 240 frames a second and pairs, REDS
+(Nah et al., CVPRW 2019), CC-BY-4.0, more pairs."""
 LIMITS = """\
 It guesses detail, it proves nothing: not for medical, forensic or legal pictures. Skin tones and scenes of the training
 pictures are not balanced."""
