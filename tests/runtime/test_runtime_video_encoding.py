@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,29 @@ def test_codecs_by_their_names(make_video: MakeVideo, tmp_path: Path, codec: str
     with av.open(str(tmp_path / "b.mkv")) as container:
         found = container.streams.video[0].codec_context.codec.canonical_name
     assert found == {"h265": "hevc", "libx264": "h264"}.get(codec, codec)
+
+
+def policies_of_threads() -> set[int]:
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            found.add(os.sched_getscheduler(int(task.name)))
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux schedules by policy")
+def test_av1_takes_no_cpu_from_others(make_video: MakeVideo, tmp_path: Path) -> None:
+    policies: list[set[int]] = []
+
+    class Watching(Unchanged):
+        def sharpen(self, frame: Any, strength: float = 1.0) -> Any:
+            policies.append(policies_of_threads())
+            return super().sharpen(frame, strength)
+
+    before = os.sched_getscheduler(0)
+    sharpen_video(make_video("a.mkv", size=(64, 64)), tmp_path / "b.mkv", Watching(), encoding=Encoding("av1"))
+    assert policies == [{before}] * 12
+    assert os.sched_getscheduler(0) == before
 
 
 def test_crf_and_preset_reach_the_encoder(make_video: MakeVideo, tmp_path: Path) -> None:

@@ -138,8 +138,7 @@ class RemuxSink:
         frame.time_base = encoder.time_base
         frame.pts = self._next_pts(time)
         frame.duration = round(_ticks(time.duration, time.time_base, encoder.time_base))
-        opening = contextlib.nullcontext() if encoder.is_open else ordinary_scheduling()
-        with self._naming_errors(), opening:
+        with self._naming_errors():
             self._container.mux(self._video.encode(frame))
 
     def copy(self, packet: av.Packet[Any]) -> None:
@@ -274,7 +273,8 @@ class RemuxSink:
     def _start(self, encoding: Encoding) -> None:
         """Open the encoder and write the header, so that what they refuse is known before any work."""
         try:
-            self._container.start_encoding()
+            with ordinary_scheduling():
+                self._container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             if is_disk_full(error):
                 raise
