@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 _ROOT: Final = Path("/")
+_TASKS: Final = Path("/proc/self/task")
 
 
 def usable_cpus(root: Path = _ROOT) -> int:
@@ -66,26 +67,24 @@ def _quota(folder: Path) -> float:
 
 
 @contextmanager
-def ordinary_scheduling(root: Path = _ROOT) -> Iterator[None]:
+def ordinary_scheduling() -> Iterator[None]:
     """Let no library claim the CPUs: each thread of this process that it makes urgent is put back afterwards.
 
     SVT-AV1, opened by root, gives real-time priority to its threads and to the one that opens it, which then keeps
     every other process of the computer from its CPU. Elsewhere than on Linux nothing is done.
 
-    Args:
-        root: Where ``proc`` is found.
-
     Example:
         >>> with ordinary_scheduling():
         ...     pass
     """
-    tasks = root / "proc/self/task"
-    if not tasks.is_dir() or not hasattr(os, "sched_setscheduler"):
+    if not hasattr(os, "sched_setscheduler") or not _TASKS.is_dir():
         yield
         return
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    yield
-    for task in tasks.iterdir():
-        with suppress(OSError):  # a thread that has ended meanwhile
-            if os.sched_getscheduler(int(task.name)) != policy:
-                os.sched_setscheduler(int(task.name), policy, parameters)
+    try:
+        yield
+    finally:
+        for task in _TASKS.iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                if os.sched_getscheduler(int(task.name)) != policy:
+                    os.sched_setscheduler(int(task.name), policy, parameters)

@@ -1,6 +1,11 @@
 import csv
 import time
+from functools import partial
 
+import pytest
+import torch
+
+from clearcall.training import fit, processes
 from clearcall.training.budget import Budget
 from clearcall.training.fit import RunOptions, train
 from clearcall.training.module import learning_rate_factor
@@ -27,11 +32,19 @@ RECIPE = {
         "final_learning_rate": 1e-6,
         "validation_profiles": ["bicubic-x2"],
         "validation_epochs": 1000,
+        "compiled": True,
     },
 }
 
 
-def test_a_run_ends_complete_when_its_time_is_up(sharp_folder, tmp_path):
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Windows are resident and steps compiled as on a GPU, but by the CPU, and without a C compiler."""
+    monkeypatch.setattr(processes, "gpu", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+
+
+def test_a_run_ends_complete_when_its_time_is_up(sharp_folder, tmp_path, as_on_a_gpu):
     recipe = parse_recipe(RECIPE, "here")
     begun = time.monotonic()
     outcome = train(recipe, sharp_folder, tmp_path / "run", options=RunOptions(budget=6.0, bar=False))
@@ -62,3 +75,20 @@ def test_a_plan_that_ends_earlier_is_kept():
     budget = Budget(100.0)
     budget.spent = 1.0
     assert budget.total_steps(50, 400) == 400
+
+
+def test_a_gpu_s_windows_are_resident_and_its_steps_compiled(sharp_folder, tmp_path, as_on_a_gpu, monkeypatch):
+    found = []
+    monkeypatch.setattr(torch, "compile", lambda forward: found.append("compiled") or forward)
+    monkeypatch.setattr(fit, "training_loader", None)
+    recipe = parse_recipe(RECIPE | {"training": RECIPE["training"] | {"epochs": 1, "validation_epochs": 1}}, "here")
+    assert train(recipe, sharp_folder, tmp_path / "run", options=RunOptions(bar=False)).is_finished
+    assert found == ["compiled"]
+
+
+def test_a_cpu_trains_without_either(sharp_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", None)
+    monkeypatch.setattr(fit, "resident_loader", None)
+    monkeypatch.setattr(processes, "gpu", lambda: None)
+    recipe = parse_recipe(RECIPE | {"training": RECIPE["training"] | {"epochs": 1, "validation_epochs": 1}}, "here")
+    assert train(recipe, sharp_folder, tmp_path / "run", options=RunOptions(bar=False)).is_finished

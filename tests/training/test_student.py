@@ -145,12 +145,8 @@ def test_a_student_of_luma_rounds_the_kernels_that_weigh_colours_as_its_graph_do
     student = trained(StudentConfig(width=8, depth=3, colour="luma"))
     constants = {item.name: numpy_helper.to_array(item) for item in int8_graph(student, [1.0, 1.0]).graph.initializer}
     held = torch.from_numpy(constants["weight0"] * constants["weight_scale0"].reshape(-1, 1, 1, 1)).float()
-    assert torch.allclose(rounded(student.layers[0].weight * student.luma), held * held_scale(student, held), atol=1e-6)
-
-
-def held_scale(student, held):
-    """Graphs take bytes, students [0, 1]."""
-    return (student.layers[0].weight * student.luma).detach().abs().max() / held.abs().max()
+    found = rounded(student.layers[0].weight * student.luma)
+    assert torch.allclose(found, held, atol=1e-6)
 
 
 def test_a_settled_student_holds_the_weights_of_the_8_bit_graph():

@@ -140,7 +140,7 @@ def train(
     if recipe.distillation.cache and teacher is not None and recipe.losses.output:
         # A copy that stays on the CPU: the loader's processes can't share a teacher that is on a GPU.
         source = _taught(source, deepcopy(teacher), recipe)
-    loader = _loader(source, recipe)
+    loader = _loader(source, recipe, options.bar)
     student = network if isinstance(network, Student) else Student(recipe.student)
     distillation = Distillation(recipe, student, teacher)
     budget = Budget(options.budget)
@@ -153,12 +153,11 @@ def train(
     return RunOutcome(best if best.exists() else paths.checkpoints / LAST, trainer.global_step, is_finished)
 
 
-def _loader(source: WindowSource, recipe: Recipe) -> ResumableLoader | ResidentLoader:
-    config = recipe.training
-    if not recipe.data.resident:
-        return training_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed)
-    device = processes.device()
-    return resident_loader(source, recipe.data, batch_windows=config.batch_windows, seed=config.seed, device=device)
+def _loader(source: WindowSource, recipe: Recipe, bar: bool) -> ResumableLoader | ResidentLoader:
+    batch_windows, seed, gpu = recipe.training.batch_windows, recipe.training.seed, processes.gpu()
+    if not recipe.data.resident or gpu is None:
+        return training_loader(source, recipe.data, batch_windows=batch_windows, seed=seed)
+    return resident_loader(source, recipe.data, batch_windows=batch_windows, seed=seed, device=gpu, bar=bar)
 
 
 def _write_teacher(paths: RunPaths) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clearcall.evaluation.metrics import psnr, ssim
 from clearcall.frame import Frame, to_frame
+from clearcall.training import processes
 from clearcall.training.budget import Budget
 from clearcall.training.dataset import Squares
 from clearcall.training.distillation import Distillation
@@ -48,7 +49,8 @@ class RestorationModule(pl.LightningModule):
         self.distillation = distillation
         # Not the module itself, which would then be among this one's twice.
         forward: Callable[..., tuple[Tensor, dict[str, Tensor]]] = distillation.forward
-        self._compare = torch.compile(forward) if recipe.training.compiled else forward
+        is_compiled = recipe.training.compiled and processes.gpu() is not None
+        self._compare = torch.compile(forward) if is_compiled else forward
 
     def on_fit_start(self) -> None:
         """Bring the teacher and the other frozen networks to this process's device."""

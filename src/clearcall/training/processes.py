@@ -41,8 +41,8 @@ def nodes(asked: int) -> int:
     return int(os.environ.get("SLURM_NNODES", "1"))
 
 
-def device() -> torch.device:
-    """What this process trains on, as Lightning chooses it: its own GPU, or the CPU where there is none."""
+def gpu() -> torch.device | None:
+    """The GPU that this process trains on, as Lightning chooses it; None: the CPU trains."""
     if not torch.cuda.is_available():
-        return torch.device("cpu")
+        return None
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -41,9 +41,9 @@ class DataConfig(_Section):
             disk whole sequences are set apart, and so many pairs of them watched.
         seed: Seed of the windows' places and degradations, so that runs of different ``training.seed`` share a cache.
         cache: Folder for windows, degraded or decoded once and read again in later epochs (empty: each time anew).
-        workers: Processes that make pairs beside the training; with ``resident``, before it.
-        resident: Keep all windows in the memory of the device that trains (0.9 MB each at 384 pixels), so that no step
-            waits for a square: for GPUs.
+        workers: Processes that make pairs beside the training; with ``resident`` on a GPU, before it.
+        resident: On a GPU, keep all windows in its memory (0.9 MB each at 384 pixels), so that no step waits for a
+            square; a CPU trains as if this were off.
     """
 
     source: Literal["degraded", "paired"] = "degraded"
@@ -136,8 +136,8 @@ class TrainingConfig(_Section):
         quantisation_aware: Train with weights and hidden maps rounded as 8-bit graphs hold them (plain convolutions
             only).
         precision: Lightning's name of the arithmetic, as in ``32-true`` or ``bf16-mixed``.
-        compiled: Compile the step (``torch.compile``): half a minute or more at the start, fewer and larger kernels
-            after it; for GPUs.
+        compiled: On a GPU, compile the step (``torch.compile``): a minute at the start, fewer and larger kernels after
+            it; a CPU trains as if this were off.
         seed: Seed of weights, data order, crops and degradations.
         validation_profiles: Profiles on which SSIM is tracked.
         validation_epochs: Epochs between two validations.

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from clearcall.training.dataset import EpochBatches, EpochItem, Resumable, Squares
@@ -42,6 +44,7 @@ class Places:
 
 
 SHARES = 2**20
+"""Into so many parts the range of a corner is divided, so that places are drawn without knowing the windows' sizes."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,17 @@ def _detail(squares: Tensor) -> Tensor:
     return green.diff(dim=1).abs().mean((1, 2)) + green.diff(dim=2).abs().mean((1, 2))
 
 
-def make_windows(source: WindowSource, workers: int) -> list[Window]:
-    """All windows of a source, made by so many processes (0: by this one)."""
+def make_windows(source: WindowSource, workers: int, *, bar: bool = False) -> list[Window]:
+    """All windows of a source, made by so many processes (0: by this one), with a progress bar if wanted."""
+    watched = partial(
+        track, description="making windows", total=len(source), console=Console(stderr=True), disable=not bar
+    )
+    items = range(len(source))
     if not workers:
-        return [_made(source, item) for item in range(len(source))]
+        return list(watched(_made(source, item) for item in items))
     # Forking a process in which inference engines run threads is unsafe.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(partial(_made, source), range(len(source)), chunksize=CHUNK))
+        return list(watched(pool.map(partial(_made, source), items, chunksize=CHUNK)))
 
 
 def _made(source: WindowSource, item: int) -> Window:
@@ -172,8 +179,14 @@ class ResidentLoader(Resumable):
 
 
 def resident_loader(
-    source: WindowSource, config: DataConfig, *, batch_windows: int, seed: int, device: torch.device
+    source: WindowSource,
+    config: DataConfig,
+    *,
+    batch_windows: int,
+    seed: int,
+    device: torch.device,
+    bar: bool = False,
 ) -> ResidentLoader:
     """Make all windows, put them on a device, and cut batches of ``batch_windows * crops_per_window`` squares there."""
-    windows = ResidentWindows.of(make_windows(source, config.workers), device)
+    windows = ResidentWindows.of(make_windows(source, config.workers, bar=bar), device)
     return ResidentLoader(windows, config, EpochBatches(len(source), batch_windows, seed), seed)
