@@ -1,6 +1,8 @@
 """Print the tables of docs/benchmarks.md from the results of `clearcall bench quality`.
 
-python benchmarks/tables.py RESULTS.json
+python benchmarks/tables.py RESULTS.json [--json benchmarks/results/quality.json]
+
+``--json`` keeps all figures but those of single pictures, rounded to six digits.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ TEACHER = "teacher"
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
-    path = parser.parse_args(arguments).results
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    asked = parser.parse_args(arguments)
+    path = asked.results
     try:
         found = json.loads(path.read_bytes())
         lines = list(tables(found))
@@ -31,6 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{path} holds no results of clearcall bench quality ({error}); give a results.json."
         ) from error
     print("\n\n".join(lines))
+    if asked.json:
+        kept = rounded({name: value for name, value in found.items() if name != "records"})
+        asked.json.write_text(json.dumps(kept, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def tables(found: dict[str, Any]) -> Iterator[str]:

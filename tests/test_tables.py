@@ -34,6 +34,7 @@ def results(folder: Path) -> Path:
             summary("bicubic-x2", "text", input=0.81, unsharp=0.83, small=0.86, teacher=0.91),
             summary(CODED, ALL, input=0.7, unsharp=0.69, small=0.695),
         ],
+        "records": [{"name": "a.png"}],
         "bd_rate": {"ssim": {"h264": {"unsharp": None, "small": saved}}},
     }
     path = folder / "results.json"
@@ -42,7 +43,7 @@ def results(folder: Path) -> Path:
 
 
 def test_tables_tell_what_the_results_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_tables([str(results(tmp_path))])
+    print_tables([str(results(tmp_path)), "--json", str(tmp_path / "kept.json")])
     text = capsys.readouterr().out
     for line in (
         "4 of 9 pictures and clips",
@@ -54,6 +55,9 @@ def test_tables_tell_what_the_results_tell(tmp_path: Path, capsys: pytest.Captur
         "| h264 | - | -9.2 % (-11.0 to -8.0) |",
     ):
         assert line in text
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert kept["bd_rate"]["ssim"]["h264"]["small"]["percent"] == -9.25
+    assert "records" not in kept
 
 
 def test_what_isn_t_results_is_refused_in_one_sentence(tmp_path: Path) -> None:
