@@ -20,12 +20,14 @@ def main(source: Path, target: Path) -> None:
     series = {
         name.removeprefix(PREFIX): [float(row[name]) for row in rows] for name in rows[0] if name.startswith(PREFIX)
     }
+    epochs = [int(row["epoch"]) for row in rows]
+    first, last = epochs[0], epochs[-1]
     low = min(0.0, *(min(line) for line in series.values()))
     high = max(max(line) for line in series.values())
     span = (high - low) or 1.0
 
-    def place(step: int, value: float) -> tuple[float, float]:
-        across = LEFT + (WIDTH - LEFT - RIGHT) * step / max(len(rows) - 1, 1)
+    def place(epoch: int, value: float) -> tuple[float, float]:
+        across = LEFT + (WIDTH - LEFT - RIGHT) * (epoch - first) / max(last - first, 1)
         return across, HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (value - low) / span
 
     parts = [
@@ -35,15 +37,17 @@ def main(source: Path, target: Path) -> None:
     ]
     for tick in range(6):
         value = low + span * tick / 5
-        _, y = place(0, value)
+        _, y = place(first, value)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#4b5563">{value:+.3f}</text>')
     for (name, line), colour in zip(series.items(), COLOURS, strict=False):
-        points = " ".join("{:.1f},{:.1f}".format(*place(step, value)) for step, value in enumerate(line))
-        x, y = place(len(line) - 1, line[-1])
+        points = " ".join(
+            "{:.1f},{:.1f}".format(*place(epoch, value)) for epoch, value in zip(epochs, line, strict=True)
+        )
+        x, y = place(last, line[-1])
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}" fill="{colour}">{name} {line[-1]:+.4f}</text>')
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 12}" fill="#4b5563">epoch 0 to {len(rows) - 1}</text>')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 12}" fill="#4b5563">epoch {first} to {last}</text>')
     parts.append(f'<text x="{LEFT}" y="14" fill="#111827">SSIM gained over the input, held-out pictures</text></svg>')
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(parts) + "\n")

@@ -101,3 +101,13 @@ def test_a_card_of_a_model_of_pairs_tells_what_papers_tell(write_cards, tmp_path
     assert "SSIM is higher on 1 of 2 pairs." in card
     assert "moved during the exposure" in card
     assert "Not measured in the results" in (cards / "small.md").read_text()
+
+
+def test_a_curve_places_its_rows_by_their_epochs(write_cards, tmp_path: Path) -> None:
+    (tmp_path / "small-curve.csv").write_text("epoch,val/gain half\n39,0.001\n79,0.002\n89,0.002\n")
+    write_cards([str(results(tmp_path / "ladder")), "-o", str(tmp_path)])
+    drawn = (tmp_path / "small-curve.svg").read_text()
+    assert "epoch 39 to 89" in drawn
+    points = drawn.split('polyline points="')[1].split('"')[0].split()
+    left, middle, right = (float(point.split(",")[0]) for point in points)
+    assert (middle - left) / (right - left) == pytest.approx(0.8, abs=0.01)
