@@ -92,7 +92,9 @@ def _calibration_windows(recipe: Recipe, folder: Path) -> list[Window]:
         source = PairedWindows(_chosen(split_pairs(folder, recipe.data.held_out, recipe.data.blur)[0]))
     else:
         pictures = _chosen(list_pictures(folder))
-        source = DegradedWindows(pictures, 1, CALIBRATION_SIDE, recipe.data.degradation, CALIBRATION_SEED)
+        source = DegradedWindows(
+            pictures, 1, CALIBRATION_SIDE, recipe.data.degradation, CALIBRATION_SEED, mix=recipe.data.mix
+        )
     multiple = recipe.student.stride
     return [
         _cropped(source.window(item)[:, :CALIBRATION_SIDE, :CALIBRATION_SIDE], multiple) for item in range(len(source))

@@ -265,7 +265,9 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
         watched = list_pictures(validation)
     check_no_overlap(pictures, watched)
     cache = _cache(config)
-    source = DegradedWindows(pictures, config.variants, config.window, config.degradation, config.seed, cache)
+    source = DegradedWindows(
+        pictures, config.variants, config.window, config.degradation, config.seed, cache, config.mix
+    )
     return source, degraded_pairs(watched, recipe.training.validation_profiles, config.seed)
 
 

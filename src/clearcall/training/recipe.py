@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clearcall.data import Blur
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix
 from clearcall.errors import RecipeError
 from clearcall.training.student import StudentConfig
 from clearcall.training.teachers.config import TeacherConfig
@@ -30,7 +31,8 @@ class DataConfig(_Section):
     Attributes:
         source: ``degraded``: sharp pictures degraded on the fly; ``paired``: blur and sharp on disk (GoPro layout).
         blur: Which of GoPro's two blurred pictures pairs on disk take: ``blur``, as papers do, or ``blur_gamma``.
-        degradation: ``random`` (the training mix of ``clearcall.degrade.sampling``) or the name of a profile.
+        degradation: ``random`` (drawn from ``mix``) or the name of a profile.
+        mix: What ``random`` draws from, as shares and ranges; what isn't given is as for a model of all links.
         window: Side, in pixels, of the part of a sharp picture that is degraded as one piece.
         variants: Different degraded windows per sharp picture; an epoch shows each of them once.
         crop: Side, in pixels, of the squares that the network trains on.
@@ -49,6 +51,7 @@ class DataConfig(_Section):
     source: Literal["degraded", "paired"] = "degraded"
     blur: Blur = "blur"
     degradation: str = "random"
+    mix: TrainingMix = DEFAULT_MIX
     window: int = Field(default=384, ge=16, le=2048)
     variants: int = Field(default=8, ge=1)
     crop: int = Field(default=128, ge=16, le=2048)

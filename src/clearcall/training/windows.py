@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.degrade import Profile, degrade_picture, get_profile
-from clearcall.degrade.sampling import DEFAULT_MIX, random_profile
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile
 from clearcall.training.pairs import Pair, read_frame, read_pair
 
 Window = NDArray[np.uint8]
@@ -74,6 +74,7 @@ class DegradedWindows:
         degradation: ``random`` or a profile's name.
         seed: Seed of places and degradations.
         cache: Folder for windows already made, or None.
+        mix: What ``random`` draws from.
     """
 
     pictures: Sequence[Path]
@@ -82,6 +83,7 @@ class DegradedWindows:
     degradation: str
     seed: int
     cache: Path | None = None
+    mix: TrainingMix = DEFAULT_MIX
 
     def __len__(self) -> int:
         return len(self.pictures) * self.variants
@@ -92,7 +94,7 @@ class DegradedWindows:
 
     def _key(self, item: int) -> tuple[object, ...]:
         picture = self.pictures[item % len(self.pictures)]
-        link = DEFAULT_MIX if self.degradation == "random" else get_profile(self.degradation)
+        link = self.mix if self.degradation == "random" else get_profile(self.degradation)
         return (picture.name, picture.stat().st_size, self.size, repr(link), self.seed, item)
 
     def _make(self, item: int) -> Window:
@@ -102,7 +104,7 @@ class DegradedWindows:
         return np.stack([degraded, sharp])
 
     def _profile(self, rng: np.random.Generator) -> Profile:
-        return random_profile(rng) if self.degradation == "random" else get_profile(self.degradation)
+        return random_profile(rng, self.mix) if self.degradation == "random" else get_profile(self.degradation)
 
 
 def _kept(cache: Path, key: tuple[object, ...], make: Callable[[], Window]) -> Window:

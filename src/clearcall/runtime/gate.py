@@ -1,0 +1,233 @@
+"""The gate: tells from a frame what the link has done to it, and so which expert's weights it needs.
+
+It looks at some rows of a frame only, so that it costs a fraction of a millisecond. What it measures there is how
+quickly second differences grow with their distance (softness, and by that the factor by which a frame was enlarged),
+whether they are periodic (enlarging leaves a pattern: Gallagher, "Detection of Linear and Cubic Interpolation in JPEG
+Compressed Images", CRV 2005), and how many of them have vanished (what a codec does). A network of one hidden layer
+weighs that. One expert is chosen for the whole frame (hard gating; Jacobs et al., "Adaptive Mixtures of Local Experts",
+Neural Computation 1991).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearcall.errors import BundleError
+
+FORMAT_VERSION = 1
+
+GENERAL: Final = "general"
+"""The choice that stands for the bundle's own weights, made for all links."""
+UNTOUCHED: Final = "untouched"
+"""The choice that leaves a frame as it is: nothing was lost, so nothing can be gained."""
+
+_SAMPLES: Final = 32_768
+_FEWEST_COLUMNS: Final = 48
+_DISTANCES: Final = (1, 2, 3, 4, 6, 8)
+_PERIODS: Final = (2, 3, 4, 6, 8)
+_FOLD: Final = 24
+"""Columns after which all patterns of ``_PERIODS`` repeat."""
+_LOUDEST: Final = 8.0
+"""What a second difference counts for at most in the patterns: one sharp edge must not drown them."""
+_FLAT, _NEARLY_FLAT, _EDGE = 0.5, 1.5, 16.0
+_WAVES: Final = np.exp(
+    -2j * np.pi * np.outer(np.arange(_FOLD), [_FOLD // period for period in _PERIODS]) / _FOLD
+).astype(np.complex64)
+_LUMA: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""What red, green and blue weigh in luma (ITU-R BT.709-6, item 3.2)."""
+
+_SHARE: Final = 0.2
+"""How much of the trust in a stream's choices the newest frame decides."""
+_LEAD: Final = 0.15
+"""By how much another choice must be trusted more before it takes over."""
+
+MEASURES: Final = len(_DISTANCES) + len(_PERIODS) + 3
+"""How many figures ``measures`` gives."""
+
+Measures = NDArray[np.float32]
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+"""HWC RGB, or luma alone."""
+
+
+def measures(image: Image) -> Measures:
+    """Measure what a link leaves in a frame.
+
+    Args:
+        image: Luma (height, width) or RGB (height, width, 3), uint8, or uint16 of full range.
+
+    Returns:
+        float32 (``MEASURES``,): logarithms of the mean second differences along rows at distances of 1, 2, 3, 4 and 6
+        pixels, relative to 8, and of that one in levels; logarithms of the strength of patterns of 2, 3, 4, 6 and 8
+        pixels; shares of second differences below half a level, one and a half, and above 16.
+
+    Example:
+        >>> measures(np.zeros((48, 64), np.uint8))[-3:].tolist()
+        [1.0, 1.0, 0.0]
+    """
+    rows = _rows(image)
+    width = rows.shape[1]
+    doubled = rows * np.float32(2)
+    means = []
+    nearest = rows
+    for distance in _DISTANCES:
+        second = rows[:, : -2 * distance] + rows[:, 2 * distance :]
+        second -= doubled[:, distance : width - distance]
+        np.abs(second, out=second)
+        means.append(second.sum() / second.size)
+        nearest = second if distance == 1 else nearest
+    levels = np.log(np.array(means) + 0.02)
+    shares = [
+        np.count_nonzero(found) / nearest.size for found in (nearest < _FLAT, nearest < _NEARLY_FLAT, nearest > _EDGE)
+    ]
+    return np.concatenate([levels[:-1] - levels[-1], levels[-1:], _patterns(nearest), shares]).astype(np.float32)
+
+
+def _rows(image: Image) -> NDArray[np.float32]:
+    """Some rows, spread evenly, as luma in levels of 8 bits; a narrow frame is repeated to its right."""
+    height, width = image.shape[:2]
+    count = min(height, max(1, _SAMPLES // width))
+    rows = image[(2 * np.arange(count) + 1) * height // (2 * count)].astype(np.float32)
+    luma: NDArray[np.float32] = rows @ _LUMA if image.ndim == 3 else rows
+    if image.dtype == np.uint16:
+        luma = luma / np.float32(257)
+    return luma if width >= _FEWEST_COLUMNS else np.tile(luma, (1, -(-_FEWEST_COLUMNS // width)))
+
+
+def _patterns(second: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    columns = np.minimum(second, _LOUDEST).sum(0)
+    folded = columns[: len(columns) // _FOLD * _FOLD].reshape(-1, _FOLD).sum(0)
+    strengths: NDArray[np.floating[Any]] = np.log(np.abs(folded @ _WAVES) / (folded.sum() + 1) + 0.01)
+    return strengths
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A small network from ``measures`` to a score for each choice.
+
+    Attributes:
+        choices: Names of experts, and perhaps ``GENERAL`` and ``UNTOUCHED``, in the order of the scores.
+        mean: What each measure is on average, float32 (``MEASURES``,).
+        scale: How far it usually is from that, likewise.
+        layers: Weight, float32 (outputs, inputs), and bias, (outputs,), of each layer; ReLU between them.
+
+    Example:
+        >>> ones = np.ones(MEASURES, np.float32)
+        >>> layer = (np.stack([ones, -ones]), np.zeros(2, np.float32))
+        >>> gate = Gate(("general", "untouched"), 0 * ones, ones, (layer,))
+        >>> Gate.read(gate.written()).scores(ones).tolist()
+        [14.0, -14.0]
+    """
+
+    choices: tuple[str, ...]
+    mean: Measures
+    scale: Measures
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+    def scores(self, measured: Measures) -> NDArray[np.float32]:
+        """Score each choice; the highest is the best.
+
+        Args:
+            measured: By ``measures``.
+
+        Returns:
+            float32 (choices,); ``softmax`` of them are shares of trust.
+        """
+        values = (measured - self.mean) / self.scale
+        for number, (weight, bias) in enumerate(self.layers):
+            values = weight @ (np.maximum(values, 0) if number else values) + bias
+        return values
+
+    @classmethod
+    def read(cls, content: bytes) -> Gate:
+        """Read a gate's file.
+
+        Raises:
+            BundleError: Not a gate, of another version, or with layers that don't fit together.
+        """
+        try:
+            values = json.loads(content)
+            version = values["format_version"]
+            layers = tuple((_numbers(layer["weight"]), _numbers(layer["bias"])) for layer in values["layers"])
+            gate = cls(tuple(values["choices"]), _numbers(values["mean"]), _numbers(values["scale"]), layers)
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"The model's gate can't be read ({error!r}); export it again.") from error
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"The model's gate has format version {version}; this clearcall reads version {FORMAT_VERSION}: "
+                "use a matching clearcall or export the bundle again."
+            )
+        if not gate._fits():
+            raise BundleError("The model's gate has layers that don't fit together; export it again.")
+        return gate
+
+    def written(self) -> bytes:
+        """The content of the gate's file: JSON."""
+        layers = [{"weight": _rounded(weight), "bias": _rounded(bias)} for weight, bias in self.layers]
+        values = {"format_version": FORMAT_VERSION, "choices": self.choices, "mean": _rounded(self.mean)}
+        return (json.dumps(values | {"scale": _rounded(self.scale), "layers": layers}) + "\n").encode()
+
+    def _fits(self) -> bool:
+        sizes = [MEASURES, *(len(bias) for _, bias in self.layers)]
+        shapes = [(outputs, inputs) for inputs, outputs in pairwise(sizes)]
+        numbers = [self.mean, self.scale, *(array for layer in self.layers for array in layer)]
+        return (
+            self.mean.shape == self.scale.shape == (MEASURES,)
+            and [weight.shape for weight, _ in self.layers] == shapes
+            and sizes[-1] == len(self.choices) > 0
+            and all(np.isfinite(array).all() for array in numbers)
+            and bool((self.scale > 0).all())
+        )
+
+
+class Steady:
+    """Chooses for the frames of one stream, without going to and fro between choices that are nearly as good.
+
+    Args:
+        gate: What tells frames apart.
+
+    Example:
+        >>> ones = np.ones(MEASURES, np.float32)
+        >>> layer = (np.stack([ones, -ones]), np.zeros(2, np.float32))
+        >>> steady = Steady(Gate(("general", "untouched"), 0 * ones, ones, (layer,)))
+        >>> [steady.choose(sign * ones) for sign in (1, 1, -1, -1, -1, -1)]
+        ['general', 'general', 'general', 'general', 'general', 'untouched']
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._trust: NDArray[np.float32] | None = None
+        self._chosen = 0
+
+    def choose(self, measured: Measures) -> str:
+        """Take note of the next frame.
+
+        Args:
+            measured: Of it, by ``measures``.
+
+        Returns:
+            The choice for it: the first frame's best one, until another has earned clearly more trust over some frames.
+        """
+        scores = self._gate.scores(measured)
+        trust = np.exp(scores - scores.max())
+        trust /= trust.sum()
+        if self._trust is None:
+            self._trust, self._chosen = trust, int(trust.argmax())
+        self._trust = self._trust + np.float32(_SHARE) * (trust - self._trust)
+        best = int(self._trust.argmax())
+        if self._trust[best] - self._trust[self._chosen] > _LEAD:
+            self._chosen = best
+        return self._gate.choices[self._chosen]
+
+
+def _numbers(values: object) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
+
+
+def _rounded(values: NDArray[np.float32]) -> Any:
+    return np.round(values.astype(np.float64), 5).tolist()
