@@ -16,7 +16,8 @@ __all__ = ["ClearcallError", "Sharpener", "__version__", "available_models", "lo
 
 if TYPE_CHECKING:
     from clearcall.errors import ClearcallError
-    from clearcall.runtime.sharpener import Sharpener, available_models, load
+    from clearcall.runtime.loading import available_models, load
+    from clearcall.runtime.sharpener import Sharpener
 
 
 def __getattr__(name: str) -> Any:
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> Any:
 
         return ClearcallError
     if name in __all__:
-        from clearcall.runtime import sharpener
+        from clearcall.runtime import loading
 
-        return getattr(sharpener, name)
+        return getattr(loading, name)
     raise AttributeError(f"module 'clearcall' has no attribute {name!r}")

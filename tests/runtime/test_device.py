@@ -106,9 +106,9 @@ def test_auto_takes_the_fastest_and_remembers_it(tmp_path, clock):
 
     makers = {"cpu": make("cpu", 0.03), "cuda": make("cuda", 0.01)}
     memory = tmp_path / "deep" / "devices.json"
-    assert open_fastest(makers, "small", memory).seconds == 0.01
+    assert open_fastest(makers, "small", memory)[1].seconds == 0.01
     assert made == ["cpu", "cuda"]
-    assert open_fastest(makers, "small", memory).seconds == 0.01
+    assert open_fastest(makers, "small", memory)[1].seconds == 0.01
     assert made == ["cpu", "cuda", "cuda"], "the second time nothing is measured"
     open_fastest(makers, "another", memory)
     assert len(json.loads(memory.read_text())) == 2
@@ -118,7 +118,7 @@ def test_auto_takes_the_fastest_and_remembers_it(tmp_path, clock):
 def test_a_damaged_memory_is_ignored_and_mended(tmp_path, clock, content):
     memory = tmp_path / "devices.json"
     memory.write_bytes(content)
-    assert open_fastest({"cpu": lambda: Fake(clock, 0.1)}, "small", memory).seconds == 0.1
+    assert open_fastest({"cpu": lambda: Fake(clock, 0.1)}, "small", memory)[1].seconds == 0.1
     assert list(json.loads(memory.read_text()).values()) == ["cpu"]
 
 
@@ -128,7 +128,7 @@ def test_auto_passes_over_hardware_that_is_gone(tmp_path, clock):
 
     memory = tmp_path / "devices.json"
     open_fastest({"cpu": lambda: Fake(clock, 0.1), "cuda": lambda: Fake(clock, 0.01)}, "small", memory)
-    engine = open_fastest({"cpu": lambda: Fake(clock, 0.1), "cuda": absent}, "small", memory)
+    _, engine = open_fastest({"cpu": lambda: Fake(clock, 0.1), "cuda": absent}, "small", memory)
     assert engine.seconds == 0.1
     with pytest.raises(MissingHardwareError):
         open_fastest({"cuda": absent}, "small", memory)
@@ -137,7 +137,7 @@ def test_auto_passes_over_hardware_that_is_gone(tmp_path, clock):
 def test_auto_measures_once_for_each_number_of_threads(tmp_path, monkeypatch):
     """A GPU may beat one thread of the CPU and not all of them."""
     monkeypatch.setenv("CLEARCALL_CACHE", str(tmp_path))
-    monkeypatch.setattr("clearcall.runtime.sharpener.candidates", lambda: ["cpu", "onnxruntime"])
+    monkeypatch.setattr("clearcall.runtime.loading.candidates", lambda: ["cpu", "onnxruntime"])
     monkeypatch.setattr(device, "_FRAME", (72, 128, 3))
     for threads in (1, 2, 1):
         clearcall.load("small", threads=threads)
@@ -150,7 +150,7 @@ def test_auto_measures_real_engines(graph, tmp_path, monkeypatch):
         "cpu": lambda: OpenVINOEngine(graph, threads=1),
         "onnxruntime": lambda: ONNXRuntimeEngine(graph, threads=1),
     }
-    engine = open_fastest(makers, "small", tmp_path / "devices.json")
+    _, engine = open_fastest(makers, "small", tmp_path / "devices.json")
     assert isinstance(engine, OpenVINOEngine | ONNXRuntimeEngine)
 
 

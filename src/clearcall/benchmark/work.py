@@ -17,8 +17,9 @@ from clearcall.frame import Frame
 from clearcall.media.colour import Colours, from_rgb, to_planes
 from clearcall.runtime.engine import ONNXGraph
 from clearcall.runtime.folding import Network, fold
+from clearcall.runtime.loading import load
 from clearcall.runtime.packed_graph import read_network
-from clearcall.runtime.sharpener import Sharpener, load
+from clearcall.runtime.sharpener import Sharpener
 
 WIDTH: Final = 1920
 HEIGHT: Final = 1080

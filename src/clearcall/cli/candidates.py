@@ -85,7 +85,7 @@ def teacher_candidate(weights: Path, only: frozenset[str] = frozenset()) -> Cand
 
 def _identity(model: str, precision: Precision = "int8") -> str:
     """Checksum of what a bundle computes with."""
-    from clearcall.runtime.sharpener import find_bundle
+    from clearcall.runtime.loading import find_bundle
 
     return hashlib.sha256(find_bundle(model).graph(precision)).hexdigest()
 

@@ -90,19 +90,36 @@ def _devices(asked: str) -> str:
     return asked
 
 
+def _expert(given: str) -> tuple[str, Path]:
+    name, found, checkpoint = given.partition("=")
+    if not (name and found and checkpoint):
+        raise RecipeError(
+            f"--expert {given} is not NAME=CHECKPOINT, such as resized=runs/r/checkpoints/best.safetensors."
+        )
+    return name, Path(checkpoint)
+
+
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
     calibration: Annotated[
         Path, typer.Option(help="Sharp pictures (or pairs, as trained on) that set the 8-bit ranges.")
     ],
+    expert: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=CHECKPOINT", help="Weights for a kind of links, which a gate chooses; repeatable."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
 ) -> None:
     """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""
     require("torch", extra="train")
     from clearcall.training.export import export_bundle
 
-    bundle = export_bundle(checkpoint, output, calibration, force=force)
+    pairs = [_expert(given) for given in expert or []]
+    experts = dict(pairs)
+    if len(experts) < len(pairs):
+        raise RecipeError("An expert's name is given twice with --expert; give each a name of its own.")
+    bundle = export_bundle(checkpoint, output, calibration, experts=experts, force=force, bar=sys.stderr.isatty())
     for name, score in bundle.card.scores.items():
         typer.echo(f"{name}: {score:.5f}")
     typer.echo(f"{output} is ready; use it with: clearcall sharpen SRC -o DST --model {output}")

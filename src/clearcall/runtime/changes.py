@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,18 @@ class SharpensPlanes(Protocol):
         self, y: Plane, u: Plane, v: Plane, *, colours: Colours, strength: float = ..., out: Planes | None = ...
     ) -> Planes:
         """Sharpen the planes of a frame into ``out``."""
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """A model that may have other weights for other frames."""
+
+    def chosen(self, image: Plane) -> SharpensPlanes:
+        """What sharpens a frame of this luma."""
+
+
+_Way: TypeAlias = tuple[SharpensPlanes, Colours, float]
+"""By what, in which colours and how strongly a frame is sharpened."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ class ChangesOnly:
         self.counts: Counter[str] = Counter()
         self._sharpener = sharpener
         self._grid = math.lcm(_GRID, sharpener.multiple_of)
-        self._last: tuple[Planes, Planes, Colours, float] | None = None
+        self._last: tuple[Planes, Planes, _Way] | None = None
         self._checked: dict[tuple[int, int], bool] = {}
 
     def sharpen_yuv(
@@ -133,22 +145,24 @@ class ChangesOnly:
         """
         planes = (y, u, v)
         result = (np.empty_like(y), np.empty_like(u), np.empty_like(v)) if out is None else out
-        changed = self._changed(planes, colours, strength)
+        model = self._sharpener.chosen(y) if isinstance(self._sharpener, Chooses) else self._sharpener
+        way = (model, colours, strength)
+        changed = self._changed(planes, way)
         if changed is None:
             self._repeat(result)
         elif (crop := self._crop(changed, *y.shape)) is None or not self._sharpen_part(
-            planes, changed, crop, colours, strength, result
+            planes, changed, crop, way, result
         ):
             self.counts["whole"] += 1
-            self._sharpener.sharpen_yuv(*planes, colours=colours, strength=strength, out=result)
-        self._last = (planes, result, colours, strength)
+            model.sharpen_yuv(*planes, colours=colours, strength=strength, out=result)
+        self._last = (planes, result, way)
         return result
 
-    def _changed(self, planes: Planes, colours: Colours, strength: float) -> _Box | None:
+    def _changed(self, planes: Planes, way: _Way) -> _Box | None:
         """Where a frame differs from the last one; None if nowhere."""
         height, width = planes[0].shape
         whole = _Box(0, height, 0, width)
-        if self._last is None or self._last[2:] != (colours, strength):
+        if self._last is None or self._last[2] != way:
             return whole
         last = self._last[0]
         if any(old.shape != new.shape for old, new in zip(last, planes, strict=True)):
@@ -177,17 +191,16 @@ class ChangesOnly:
                 return _Box(top, top + tall, left, left + wide)
         return None
 
-    def _sharpen_part(
-        self, planes: Planes, changed: _Box, crop: _Box, colours: Colours, strength: float, result: Planes
-    ) -> bool:
+    def _sharpen_part(self, planes: Planes, changed: _Box, crop: _Box, way: _Way, result: Planes) -> bool:
         """Sharpen a crop into ``result``; False if that isn't to be trusted."""
+        model, colours, strength = way
         height, width = planes[0].shape
         reached = changed.grown(self._sharpener.reach, self._grid, height, width)
-        sharp = self._sharpener.sharpen_yuv(*crop.all_of(planes), colours=colours, strength=strength)
+        sharp = model.sharpen_yuv(*crop.all_of(planes), colours=colours, strength=strength)
         inner = reached.within(crop).all_of(sharp)
         size = sharp[0].shape
         if size not in self._checked:
-            whole = self._sharpener.sharpen_yuv(*planes, colours=colours, strength=strength)
+            whole = model.sharpen_yuv(*planes, colours=colours, strength=strength)
             self._checked[size] = _equal(reached.all_of(whole), inner)
         if not self._checked[size]:
             return False

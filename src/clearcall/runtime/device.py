@@ -69,13 +69,18 @@ def _providers() -> list[str]:
     return found
 
 
-def open_fastest(makers: Mapping[str, Callable[[], Engine]], model: str, memory: Path | None = None) -> Engine:
+def open_fastest(
+    makers: Mapping[str, Callable[[], Engine]], model: str, memory: Path | None = None
+) -> tuple[str, Engine]:
     """Open the engine that is fastest at 720p; what was fastest is remembered for this computer and model.
 
     Args:
         makers: Open an engine, by device; one whose hardware is absent or fails doesn't count.
         model: What tells the model from others, and the way it is run: precision, threads.
         memory: The file that remembers; by default in the user's cache. A damaged one is ignored.
+
+    Returns:
+        The device and its engine.
 
     Raises:
         ClearcallError: None of them opens; the first one's error.
@@ -85,12 +90,12 @@ def open_fastest(makers: Mapping[str, Callable[[], Engine]], model: str, memory:
     known = _read(memory)
     if known.get(key) in makers:
         try:
-            return makers[known[key]]()
+            return known[key], makers[known[key]]()
         except ClearcallError:  # hardware that was there is gone: choose anew
             pass
     device, engine = _measure(makers)
     write_atomically(memory, json.dumps({**known, key: device}, indent=2).encode())
-    return engine
+    return device, engine
 
 
 def _measure(makers: Mapping[str, Callable[[], Engine]]) -> tuple[str, Engine]:

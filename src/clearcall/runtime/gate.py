@@ -143,6 +143,14 @@ class Gate:
             values = weight @ (np.maximum(values, 0) if number else values) + bias
         return values
 
+    def best(self, measured: Measures) -> str:
+        """The choice with the highest score.
+
+        Args:
+            measured: By ``measures``.
+        """
+        return self.choices[int(self.scores(measured).argmax())]
+
     @classmethod
     def read(cls, content: bytes) -> Gate:
         """Read a gate's file.

@@ -14,8 +14,8 @@ from clearcall.errors import ClearcallError, InputError
 from clearcall.frame import Frame
 from clearcall.runtime.camera import LiveSource
 from clearcall.runtime.device import AUTO
+from clearcall.runtime.loading import load
 from clearcall.runtime.pixels import Pixels, to_frame
-from clearcall.runtime.sharpener import load
 from clearcall.runtime.shelf import SharpensLive
 from clearcall.runtime.sink import Sink, SinkClosed
 from clearcall.runtime.stream import LiveStats, LiveStream

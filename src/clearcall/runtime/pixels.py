@@ -92,6 +92,19 @@ def to_frame(pixels: Pixels) -> Frame:
     return to_8_bit(to_rgb(pixels)) if isinstance(pixels, av.VideoFrame) else pixels
 
 
+def luma_of(pixels: Pixels) -> Frame | Plane:
+    """Give what a gate looks at: the luma of planes, or RGB as it is.
+
+    Args:
+        pixels: RGB, or planes.
+
+    Example:
+        >>> luma_of(av.VideoFrame(64, 48, "yuv420p")).shape
+        (48, 64)
+    """
+    return to_planes(pixels)[0] if isinstance(pixels, av.VideoFrame) else pixels
+
+
 def sharpen_pixels(sharpener: SharpensPixels, pixels: Pixels, shape: Shape, strength: float) -> Pixels:
     """Sharpen RGB to RGB, and planes to planes.
 
@@ -105,7 +118,7 @@ def sharpen_pixels(sharpener: SharpensPixels, pixels: Pixels, shape: Shape, stre
         New pixels of the same kind and size; a frame has the same tags and no time stamp.
 
     Example:
-        >>> from clearcall.runtime.sharpener import load
+        >>> from clearcall.runtime.loading import load
         >>> frame = av.VideoFrame(64, 48, "yuv420p")
         >>> sharpen_pixels(load("small"), frame, Shape.of(frame), 1.0).format.name
         'yuv420p'

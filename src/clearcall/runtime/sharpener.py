@@ -1,16 +1,13 @@
-"""The public runtime: load a model, sharpen frames."""
+"""A loaded model: sharpens frames."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
-from clearcall.errors import BundleError, InputError
+from clearcall.bundle import Bundle
+from clearcall.errors import InputError
 from clearcall.frame import (
     DEPTH_STEP,
     DeepFrame,
@@ -22,12 +19,8 @@ from clearcall.frame import (
     pad_to_multiple,
     to_8_bit,
 )
-from clearcall.runtime.compiled import CompiledGraphs
-from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
-from clearcall.runtime.engine import Engine, Graph, ONNXGraph, OpenVINOEngine
-from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
-from clearcall.runtime.packed_graph import read_network
-from clearcall.runtime.torch_engine import TORCH, TorchEngine
+from clearcall.runtime.engine import Engine
+from clearcall.runtime.gate import Image
 from clearcall.runtime.yuv import PlaneSharpener
 
 if TYPE_CHECKING:
@@ -77,6 +70,26 @@ class Sharpener:
         student = self._bundle.card.student
         return student["stride"] * student["depth"] + _COLOUR_REACH
 
+    def chosen(self, image: Image) -> Sharpener:
+        """What sharpens a given frame: of a model with experts one of them, else this model.
+
+        Args:
+            image: The whole frame: RGB, or its luma.
+        """
+        return self
+
+    def following(self) -> Sharpener:
+        """The same model for the frames of one stream, given in their order by one thread at a time.
+
+        A model with experts then keeps to one of them until another has proved the better one over some frames.
+
+        Example:
+            >>> import clearcall
+            >>> clearcall.load("nano").following().name
+            'nano'
+        """
+        return self
+
     def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
         """Sharpen one frame.
 
@@ -109,7 +122,8 @@ class Sharpener:
             colours: Of planes that are to go to ``sharpen_yuv``; None for RGB.
 
         Example:
-            >>> sharpener = load("small")
+            >>> import clearcall
+            >>> sharpener = clearcall.load("small")
             >>> before = sharpener.is_ready(64, 36)
             >>> sharpener.prepare(64, 36)
             >>> before, sharpener.is_ready(64, 36)
@@ -207,102 +221,3 @@ def check_strength(strength: float) -> None:
     """
     if not 0 <= strength <= STRONGEST:
         raise InputError(f"The strength must lie between 0 (original) and 2 (exaggerated); {strength} does not.")
-
-
-def available_models() -> list[str]:
-    """Names of the models that ship with clearcall.
-
-    Example:
-        >>> "small" in available_models()
-        True
-    """
-    return list(bundled_models())
-
-
-def load(
-    model: str | Path = "small",
-    *,
-    threads: int | None = None,
-    precision: Precision = "int8",
-    device: str = AUTO,
-) -> Sharpener:
-    """Load a model.
-
-    Args:
-        model: Name of a bundled model, or the folder of a bundle.
-        threads: CPU threads for one frame; None uses every core that this process may use.
-        precision: ``int8`` is fast; ``float32`` is the reference that it was made from. GPUs always take the latter.
-        device: ``cpu`` (OpenVINO); ``cuda``, ``directml``, ``coreml`` or ``onnxruntime`` (its own CPU kernels), all by
-            ONNX Runtime; ``torch`` (PyTorch's GPU, in half precision); or ``auto``, the fastest at hand, measured
-            once and remembered.
-
-    Raises:
-        BundleError: No such model (the nearest name is given), or a bundle that is damaged.
-        RecipeError: No such device.
-        MissingHardwareError: The device is not at hand.
-        MissingExtraError: The device needs ONNX Runtime or PyTorch, which is not installed.
-
-    Example:
-        >>> load("small").name
-        'small'
-    """
-    check_device(device)
-    bundle = find_bundle(model)
-    opener = _Opener(bundle, precision, threads)
-    devices = candidates() if device == AUTO else [device]
-    if len(devices) > 1:
-        makers = {name: partial(opener.open, name) for name in devices}
-        engine = open_fastest(makers, repr((bundle.card.graphs, precision, threads)))
-    else:
-        engine = opener.open(devices[0])
-    is_openvino = isinstance(engine, OpenVINOEngine)
-    return Sharpener(bundle, engine, PlaneSharpener(bundle, precision, opener.openvino) if is_openvino else None)
-
-
-class _Opener:
-    """Opens engines of one bundle."""
-
-    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None) -> None:
-        self._bundle = bundle
-        self._precision = precision
-        self._threads = threads
-        self._compiled = CompiledGraphs()
-
-    def openvino(self, graph: bytes | Graph) -> OpenVINOEngine:
-        return OpenVINOEngine(graph, threads=self._threads, compiled=self._compiled)
-
-    def open(self, device: str) -> Engine:
-        if device == CPU:
-            return self.openvino(self._bundle.graph(self._precision))
-        if device == TORCH:
-            model = ONNXGraph(self._bundle.graph("float32")).model()
-            return TorchEngine(read_network(model, self._bundle.card.multiple_of))
-        precision: Precision = self._precision if device == "onnxruntime" else "float32"
-        return ONNXRuntimeEngine(self._bundle.graph(precision), device, threads=self._threads)
-
-
-def find_bundle(model: str | Path) -> Bundle:
-    """Read a bundle, without loading it into an engine.
-
-    Args:
-        model: Name of a bundled model, or the folder of a bundle.
-
-    Raises:
-        BundleError: No such model, or a bundle that is damaged.
-
-    Example:
-        >>> find_bundle("small").card.name
-        'small'
-    """
-    return read_bundle(_bundle_folder(model))
-
-
-def _bundle_folder(model: str | Path) -> Path:
-    bundled = bundled_models()
-    if str(model) in bundled:
-        return bundled[str(model)]
-    if Path(model).is_dir():
-        return Path(model)
-    nearest = get_close_matches(str(model), bundled, n=1, cutoff=0.0)
-    hint = f"; the nearest is {nearest[0]}" if nearest else ""
-    raise BundleError(f"There is no model {model}: neither a folder nor one of {', '.join(bundled) or 'none'}{hint}.")

@@ -18,9 +18,10 @@ from typing import Final, Generic, Self, TypeVar
 from clearcall.bundle import Card, bundled_models, read_bundle
 from clearcall.errors import ClearcallError
 from clearcall.runtime.ladder import Ladder
+from clearcall.runtime.loading import load
 from clearcall.runtime.mailbox import Mailbox
 from clearcall.runtime.pixels import Pixels, Shape, sharpen_pixels
-from clearcall.runtime.sharpener import check_strength, load
+from clearcall.runtime.sharpener import check_strength
 from clearcall.runtime.shelf import SharpensLive, Shelf
 
 PASS_THROUGH = "pass-through"  # noqa: S105 - not a password
@@ -308,7 +309,7 @@ class LiveStream(Generic[T]):
     def _apply(self, name: str, pixels: Pixels, shape: Shape, strength: float) -> Pixels | None:
         """Sharpen by a model; None while it isn't ready. While it isn't for a new strength, the one before stays."""
         for applied in dict.fromkeys((strength, self._applied)):
-            model = self._shelf.find(name, shape, applied)
+            model = self._shelf.find_for(name, pixels, applied)
             if model is not None:
                 self._applied = applied
                 return sharpen_pixels(model, pixels, shape, applied)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, Self, TypeAlias
+from typing import IO, Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 import av
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ Report = Callable[[int, int | None], None]
 _BELT_BYTES: Final = 24 * 2**20
 _MIN_BELT: Final = 2
 _MAX_BELT: Final = 32
+
+
+@runtime_checkable
+class FollowsStreams(Protocol):
+    """A model that may choose other weights for other frames, more steadily where it knows them to be one stream's."""
+
+    def following(self) -> SharpensFrames:
+        """The same model for the frames of one stream."""
 
 
 class SharpensFrames(Protocol):
@@ -80,6 +88,8 @@ class _Work:
 
     @classmethod
     def of(cls, sharpener: SharpensFrames, strength: float, form: FrameForm) -> Self:
+        if isinstance(sharpener, FollowsStreams):
+            sharpener = sharpener.following()
         planes = ChangesOnly(sharpener) if isinstance(sharpener, SharpensPlanes) else None
         return cls(sharpener, planes, strength, form)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +14,13 @@ import torch
 from torch.nn import functional
 
 from clearcall.bundle import FORMAT_VERSION, Bundle, Card, Precision, write_bundle
-from clearcall.errors import ClearcallError
+from clearcall.errors import ClearcallError, InputError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
-from clearcall.frame import Frame, to_frame
+from clearcall.frame import Frame, pad_to_multiple, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
+from clearcall.runtime.gate import GENERAL, UNTOUCHED
 from clearcall.training.checkpoint import load_student, read_checkpoint
+from clearcall.training.gating import Restore, fit_gate
 from clearcall.training.graph import float_graph, int8_graph
 from clearcall.training.pairs import list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
@@ -28,6 +31,9 @@ CALIBRATION_WINDOWS = 48
 CALIBRATION_SIDE = 256
 CALIBRATION_SEED = 20_000
 PEAK_CANDIDATES = 40
+GATE_VARIANTS = 1
+GATE_SIDE = 384
+GATE_SEED = 40_000
 
 Item = TypeVar("Item")
 
@@ -54,7 +60,25 @@ class Parity:
     ssim_lost: float
 
 
-def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: bool = False) -> Bundle:
+@dataclass(frozen=True)
+class _Exported:
+    """One set of weights, exported and checked."""
+
+    student: Student
+    recipe: Recipe
+    graphs: dict[Precision, bytes]
+    scores: dict[str, float]
+
+
+def export_bundle(
+    checkpoint: Path,
+    folder: Path,
+    calibration: Path,
+    *,
+    experts: Mapping[str, Path] | None = None,
+    force: bool = False,
+    bar: bool = False,
+) -> Bundle:
     """Export a checkpoint.
 
     Args:
@@ -62,28 +86,78 @@ def export_bundle(checkpoint: Path, folder: Path, calibration: Path, *, force: b
         folder: Folder of the new bundle.
         calibration: Folder of sharp pictures, or of pairs where the recipe trains on pairs; windows of them, degraded
             as in training, set the ranges of the 8-bit activations and serve to check the graphs.
+        experts: Checkpoints of experts for kinds of links, by name; a gate is fitted that chooses between them, on
+            windows of the pictures, degraded as in the training of each.
         force: Replace a bundle that is there already.
+        bar: Whether to show progress.
 
     Raises:
         ParityError: A graph differs from the checkpoint by more than its tolerance; no bundle is written.
-        InputError: The checkpoint or the pictures can't be used.
+        InputError: A checkpoint or the pictures can't be used, or an expert is of another shape or has a reserved name.
         OutputError: The bundle can't be written.
     """
+    general = _exported(checkpoint, calibration)
+    others = {name: _exported(path, calibration) for name, path in (experts or {}).items()}
+    _check_experts(general, others)
+    scores = dict(general.scores)
+    gate = b""
+    if others:
+        everything = {GENERAL: general, **others}
+        worst = {name: max(each.scores[name] for each in everything.values()) for name in scores}
+        fit = fit_gate(*_gate_task(everything, calibration), bar=bar)
+        scores = worst | {"gate gain": fit.gain, "gate regret": fit.regret}
+        gate = fit.gate.written()
+    card = _card(general, checkpoint, scores)
+    graphs = {name: each.graphs for name, each in others.items()}
+    return write_bundle(folder, card, general.graphs, experts=graphs, gate=gate, force=force)
+
+
+def _exported(checkpoint: Path, calibration: Path) -> _Exported:
     trained, recipe = load_student(checkpoint)
     student = trained.settled() if recipe.training.quantisation_aware else trained
     windows = _calibration_windows(recipe, calibration)
-    degraded = [window[0] for window in windows]
-    graphs = {
+    peaks = activation_peaks(student, [window[0] for window in windows])
+    graphs: dict[Precision, bytes] = {
+        "int8": int8_graph(trained, peaks).SerializeToString(),
         "float32": float_graph(student).SerializeToString(),
-        "int8": int8_graph(trained, activation_peaks(student, degraded)).SerializeToString(),
     }
     scores: dict[str, float] = {}
     for precision, graph in graphs.items():
         parity = check_parity(student, graph, windows, precision)
         scores |= {f"{precision} mean difference": parity.mean, f"{precision} ssim lost": parity.ssim_lost}
-    card = _card(student, recipe, checkpoint, scores)
-    ordered: dict[Precision, bytes] = {"int8": graphs["int8"], "float32": graphs["float32"]}
-    return write_bundle(folder, card, ordered, force=force)
+    return _Exported(student, recipe, graphs, scores)
+
+
+def _check_experts(general: _Exported, others: Mapping[str, _Exported]) -> None:
+    for name, each in others.items():
+        if name in (GENERAL, UNTOUCHED) or not name.isidentifier():
+            raise InputError(f"An expert can't be named {name}; give it a word of its own, such as resized.")
+        if each.student.config != general.student.config:
+            raise InputError(
+                f"The expert {name} is a student of {each.student.config}, the checkpoint for all links one of "
+                f"{general.student.config}; train both with the same [student]."
+            )
+        if each.recipe.data.source != "degraded":
+            raise InputError(f"The expert {name} was trained on pairs; a gate is fitted for degraded pictures only.")
+
+
+def _gate_task(everything: Mapping[str, _Exported], pictures: Path) -> tuple[dict[str, Restore], list[WindowSource]]:
+    """What to try on which windows."""
+    engines = {name: OpenVINOEngine(each.graphs["int8"], threads=1) for name, each in everything.items()}
+    found = list_pictures(pictures)
+    sources: list[WindowSource] = [
+        DegradedWindows(
+            found, GATE_VARIANTS, GATE_SIDE, each.recipe.data.degradation, GATE_SEED + number, mix=each.recipe.data.mix
+        )
+        for number, each in enumerate(everything.values())
+    ]
+    multiple = everything[GENERAL].student.config.stride
+    return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, sources
+
+
+def _run(engine: OpenVINOEngine, multiple: int, frame: Frame) -> Frame:
+    height, width = frame.shape[:2]
+    return engine.infer(pad_to_multiple(frame, multiple), 1.0)[:height, :width]
 
 
 def _calibration_windows(recipe: Recipe, folder: Path) -> list[Window]:
@@ -181,7 +255,8 @@ def _tensor(frame: Frame) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float().div(255)
 
 
-def _card(student: Student, recipe: Recipe, checkpoint: Path, scores: dict[str, float]) -> Card:
+def _card(general: _Exported, checkpoint: Path, scores: dict[str, float]) -> Card:
+    student, recipe = general.student, general.recipe
     content = read_checkpoint(checkpoint)
     validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
     return Card(

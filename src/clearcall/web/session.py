@@ -22,8 +22,9 @@ from aiortc.mediastreams import MediaStreamError
 from av.video.frame import PictureType
 
 from clearcall.errors import InputError
+from clearcall.runtime.loading import load
 from clearcall.runtime.pixels import Pixels, pixels_of, to_video_frame
-from clearcall.runtime.sharpener import Sharpener, load
+from clearcall.runtime.sharpener import Sharpener
 from clearcall.runtime.stream import LiveStats, LiveStream, lighter_models
 from clearcall.web.control import read_settings, write_message, write_settings, write_stats
 from clearcall.web.limits import Limits

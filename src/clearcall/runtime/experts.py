@@ -1,0 +1,179 @@
+"""Sharpens each frame by the weights that it needs: experts for kinds of links, chosen by a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from clearcall.bundle import Bundle
+from clearcall.errors import BundleError
+from clearcall.frame import DeepFrame, Frame, Plane, Planes, check_frame, check_planes
+from clearcall.runtime.engine import Engine
+from clearcall.runtime.gate import GENERAL, UNTOUCHED, Gate, Image, Steady, measures
+from clearcall.runtime.sharpener import Sharpener, check_strength
+from clearcall.runtime.yuv import PlaneSharpener
+
+if TYPE_CHECKING:
+    from clearcall.media.colour import Colours
+
+AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
+
+
+class ExpertSharpener(Sharpener):
+    """A loaded model with experts; each frame is sharpened by the one that the gate chooses for it.
+
+    Frames of one video are better given to what ``following`` returns, which doesn't go to and fro between experts.
+
+    Args:
+        bundle: The weights for all links, as a bundle without experts.
+        engine: Runs them.
+        planes: Runs them on planes, or None.
+        gate: Chooses.
+        open_expert: Loads an expert by name; called when it is first chosen.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        planes: PlaneSharpener | None = None,
+        *,
+        gate: Gate,
+        open_expert: Callable[[str], Sharpener],
+    ) -> None:
+        super().__init__(bundle, engine, planes)
+        self.gate = gate
+        always = {
+            GENERAL: Sharpener(bundle, engine, planes),
+            UNTOUCHED: _Untouched(bundle, engine, planes),
+        }
+        self._experts = _Experts(always, open_expert)
+
+    def expert(self, name: str) -> Sharpener:
+        """The sharpener of one of the gate's choices, without others; loaded now if need be.
+
+        Args:
+            name: Of an expert, or ``GENERAL`` or ``UNTOUCHED`` of ``clearcall.runtime.gate``.
+
+        Raises:
+            BundleError: There is no such expert, or its file is damaged.
+        """
+        return self._experts.open(name)
+
+    def opened(self, name: str) -> Sharpener | None:
+        """As ``expert``, but None while it isn't loaded."""
+        return self._experts.opened.get(name)
+
+    def chosen(self, image: Image) -> Sharpener:
+        """The expert that a frame needs.
+
+        Args:
+            image: The whole frame: RGB, or its luma.
+
+        Example:
+            >>> import clearcall, numpy as np
+            >>> clearcall.load("small").chosen(np.zeros((48, 64), np.uint8)).name
+            'small'
+        """
+        return self.expert(self.gate.best(measures(image)))
+
+    def following(self) -> Sharpener:
+        """The same model for the frames of one stream, given in their order by one thread at a time."""
+        return _Following(self, self._bundle, self._engine, self._planes)
+
+    def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
+        """Sharpen one frame; see ``Sharpener.sharpen``."""
+        check_frame(frame)
+        check_strength(strength)
+        return self.chosen(frame).sharpen(frame, strength) if strength else frame.copy()
+
+    def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
+        """Compile the weights for all links; an expert is compiled when it is first chosen."""
+        self.expert(GENERAL).prepare(width, height, strength, colours=colours)
+
+    def sharpen_yuv(
+        self,
+        y: Plane,
+        u: Plane,
+        v: Plane,
+        *,
+        colours: Colours,
+        strength: float = 1.0,
+        out: Planes | None = None,
+    ) -> Planes:
+        """Sharpen one frame of 4:2:0 planes; see ``Sharpener.sharpen_yuv``."""
+        check_planes(y, u, v)
+        return self.chosen(y).sharpen_yuv(y, u, v, colours=colours, strength=strength, out=out)
+
+
+class _Following(ExpertSharpener):
+    """Shares the experts of another, and remembers what it chose for the frames before."""
+
+    def __init__(self, other: ExpertSharpener, bundle: Bundle, engine: Engine, planes: PlaneSharpener | None) -> None:
+        super().__init__(bundle, engine, planes, gate=other.gate, open_expert=other.expert)
+        self._steady = Steady(other.gate)
+        self._size: tuple[int, ...] | None = None
+
+    def chosen(self, image: Image) -> Sharpener:
+        """The expert that the next frame needs; another size begins anew."""
+        if image.shape[:2] != self._size:
+            self._size = image.shape[:2]
+            self._steady = Steady(self.gate)
+        return self.expert(self._steady.choose(measures(image)))
+
+
+class _Untouched(Sharpener):
+    """Leaves frames as they are."""
+
+    def is_ready(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> bool:
+        return True
+
+    def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
+        pass
+
+    def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
+        check_strength(strength)
+        return super().sharpen(frame, 0.0)
+
+    def sharpen_yuv(
+        self,
+        y: Plane,
+        u: Plane,
+        v: Plane,
+        *,
+        colours: Colours,
+        strength: float = 1.0,
+        out: Planes | None = None,
+    ) -> Planes:
+        check_strength(strength)
+        return super().sharpen_yuv(y, u, v, colours=colours, strength=0.0, out=out)
+
+
+class _Experts:
+    """Loads each expert once, when it is first needed."""
+
+    def __init__(self, always: dict[str, Sharpener], load: Callable[[str], Sharpener]) -> None:
+        self.opened = always
+        self._load = load
+        self._lock = Lock()
+
+    def open(self, name: str) -> Sharpener:
+        found = self.opened.get(name)
+        if found is not None:
+            return found
+        with self._lock:
+            if name not in self.opened:
+                self.opened[name] = self._load(name)
+            return self.opened[name]
+
+
+def check_choices(gate: Gate, bundle: Bundle) -> None:
+    """Refuse a gate that doesn't fit its bundle.
+
+    Raises:
+        BundleError: It chooses an expert that isn't there.
+    """
+    for name in gate.choices:
+        if name not in (GENERAL, UNTOUCHED, *bundle.card.experts):
+            raise BundleError(f"The gate of {bundle.folder} chooses {name}, which is no expert; export it again.")

@@ -1,0 +1,131 @@
+"""How a gate is made: every choice is tried on degraded windows, and a small network learns which was the best.
+
+The network isn't taught the name of the link but what each choice is worth, so it learns where a mistake costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clearcall.cpus import usable_cpus
+from clearcall.evaluation.metrics import ssim_to
+from clearcall.frame import Frame
+from clearcall.runtime.gate import MEASURES, UNTOUCHED, Gate, Measures, measures
+from clearcall.training.windows import Window, WindowSource
+
+HIDDEN = 24
+STEPS = 3000
+LEARNING_RATE = 1e-2
+WEIGHT_DECAY = 1e-3
+BLUR = 0.05
+"""Noise on the measures while the gate learns, in standard deviations: windows say less than frames do."""
+TESTED = 5
+"""One window in so many is kept from the fit, to tell how well it generalises."""
+JUDGED = 256
+"""Side of the middle part of a window on which choices are judged."""
+SEED = 30_000
+
+Restore = Callable[[Frame], Frame]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One degraded window.
+
+    Attributes:
+        measured: What the gate sees of it: as RGB, and as luma of limited range, as decoders give it.
+        ssim: Of each choice's output, in the order of the choices.
+    """
+
+    measured: tuple[Measures, Measures]
+    ssim: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A gate and its figures on windows that it wasn't fitted to.
+
+    Attributes:
+        gate: The gate.
+        gain: SSIM of its choices less that of the first choice for all, on average.
+        regret: SSIM of the best choice for each window less that of the gate's, on average.
+    """
+
+    gate: Gate
+    gain: float
+    regret: float
+
+
+def fit_gate(choices: Mapping[str, Restore], sources: Sequence[WindowSource], *, bar: bool = False) -> Fit:
+    """Try all choices on all windows, and fit a gate to what they are worth.
+
+    Args:
+        choices: Sharpens a uint8 HWC RGB frame, by name of the choice; called by several threads at once.
+        sources: Degraded windows.
+        bar: Whether to show progress.
+    """
+    restore: list[Restore] = [*choices.values(), lambda frame: frame]
+    trials = _shuffled(list(_tried(restore, sources, bar)))
+    learnt = [trial for number, trial in enumerate(trials) if number % TESTED]
+    tested = trials[::TESTED]
+    gate = _fitted((*choices, UNTOUCHED), learnt)
+    worth = np.stack([trial.ssim for trial in tested])
+    chosen = np.array([trial.ssim[gate.scores(trial.measured[0]).argmax()] for trial in tested])
+    return Fit(gate, float((chosen - worth[:, 0]).mean()), float((worth.max(1) - chosen).mean()))
+
+
+def _tried(restore: Sequence[Restore], sources: Sequence[WindowSource], bar: bool) -> Iterator[Trial]:
+    places = [(source, item) for source in sources for item in range(len(source))]
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        trials = pool.map(lambda place: _trial(restore, place[0].window(place[1])), places)
+        yield from track(trials, "trying the experts", total=len(places), disable=not bar)
+
+
+def _trial(restore: Sequence[Restore], window: Window) -> Trial:
+    degraded = np.ascontiguousarray(window[0])
+    sides = [max((side - JUDGED) // 2, 0) for side in degraded.shape[:2]]
+    middle = tuple(slice(side, side + JUDGED) for side in sides)
+    ssim = ssim_to(window[1][middle])
+    judged = [ssim(each(degraded)[middle]) for each in restore]
+    luma = degraded @ np.array([0.2126, 0.7152, 0.0722])
+    limited = np.rint(16 + luma * 219 / 255).astype(np.uint8)
+    return Trial((measures(degraded), measures(limited)), np.array(judged, np.float32))
+
+
+def _shuffled(trials: list[Trial]) -> list[Trial]:
+    return [trials[place] for place in np.random.default_rng(SEED).permutation(len(trials))]
+
+
+def _fitted(names: tuple[str, ...], trials: Sequence[Trial]) -> Gate:
+    """The network whose trust, shared out over the choices, gives the most SSIM."""
+    measured = torch.from_numpy(np.stack([each for trial in trials for each in trial.measured]))
+    ssim = torch.from_numpy(np.stack([trial.ssim for trial in trials for _ in trial.measured]))
+    mean, scale = measured.mean(0), measured.std(0).clamp(min=1e-3)
+    values, worth = (measured - mean) / scale, 100 * (ssim - ssim.amax(1, keepdim=True))
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        network = nn.Sequential(nn.Linear(MEASURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(names)))
+        _learn(network, values, worth)
+    numbers = [parameter.detach().numpy() for parameter in network.parameters()]
+    return Gate(names, mean.numpy(), scale.numpy(), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _learn(network: nn.Module, values: Tensor, worth: Tensor) -> None:
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        trust = functional.softmax(network(values + BLUR * torch.randn_like(values)), dim=1)
+        loss = -(trust * worth).sum(1).mean()
+        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's own
+        optimizer.step()
+        schedule.step()
