@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import Interpolation
 from PIL import Image
+
+from clearcall.bundle import bundled_models, read_bundle, write_bundle
+from clearcall.runtime.gate import MEASURES, Gate
 
 NTSC = Fraction(30000, 1001)
 
@@ -157,3 +161,18 @@ def make_pairs() -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def experts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose gate sends frames with many edges to ``other``, flat ones nowhere, and the rest to all links'."""
+    small, large = (read_bundle(bundled_models()[name]).without_experts() for name in ("small", "large"))
+    graphs = [{"int8": each.graph("int8"), "float32": each.graph("float32")} for each in (small, large)]
+    weight = np.zeros((3, MEASURES), np.float32)
+    weight[1, -1] = weight[2, -3] = 100
+    bias = np.array([0, -10, -99.5], np.float32)
+    none, one = np.zeros(MEASURES, np.float32), np.ones(MEASURES, np.float32)
+    gate = Gate(("general", "other", "untouched"), none, one, ((weight, bias),))
+    folder = tmp_path_factory.mktemp("bundles") / "experts"
+    card = replace(small.card, name="experts")
+    return write_bundle(folder, card, graphs[0], experts={"other": graphs[1]}, gate=gate.written()).folder

@@ -33,6 +33,54 @@ def test_what_is_written_is_read_again(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
 
 
+def test_experts_and_their_gate_are_written_and_read_again(tmp_path):
+    experts = {"other": {"int8": b"other graph"}}
+    write_bundle(tmp_path / "tiny", CARD, {"int8": b"graph"}, experts=experts, gate=b"{}")
+    bundle = read_bundle(tmp_path / "tiny")
+    assert bundle.card.format_version == 2
+    assert (bundle.graph("int8"), bundle.gate()) == (b"graph", b"{}")
+    assert bundle.expert("other").graph("int8") == b"other graph"
+    for alone in (bundle.expert("other"), bundle.without_experts()):
+        assert not alone.card.experts
+        with pytest.raises(BundleError, match="no experts"):
+            alone.gate()
+    with pytest.raises(BundleError, match="no expert another; it has: other"):
+        bundle.expert("another")
+
+
+def test_a_bundle_without_experts_stays_readable_by_readers_of_format_1(tmp_path):
+    write_bundle(tmp_path / "tiny", CARD, {"int8": b"graph"})
+    card = json.loads((tmp_path / "tiny" / "card.json").read_text())
+    assert card["format_version"] == 1
+    assert not {"experts", "gate"} & card.keys()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"gate": None}, "wrong at gate"),
+        ({"experts": {}}, "wrong at gate"),
+        ({"gate": {"file": "../gate.json", "sha256": "0" * 64}}, "wrong at gate"),
+        ({"experts": {"other": {"int8": {"file": "a.txt", "sha256": "0" * 64}}}}, "wrong at experts"),
+        ({"experts": {"other": {"int4": {"file": "a.onnx", "sha256": "0" * 64}}}}, "wrong at experts"),
+        ({"experts": "other"}, "wrong at experts"),
+    ],
+)
+def test_wrong_experts_are_refused(tmp_path, change, reason):
+    write_bundle(tmp_path / "tiny", CARD, {"int8": b"graph"}, experts={"other": {"int8": b"other"}}, gate=b"{}")
+    path = tmp_path / "tiny" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=reason):
+        read_bundle(tmp_path / "tiny")
+
+
+def test_a_damaged_gate_is_refused(tmp_path):
+    write_bundle(tmp_path / "tiny", CARD, {"int8": b"graph"}, experts={"other": {"int8": b"other"}}, gate=b"{}")
+    (tmp_path / "tiny" / "tiny.gate.json").write_bytes(b"[]")
+    with pytest.raises(BundleError, match="damaged"):
+        read_bundle(tmp_path / "tiny").gate()
+
+
 def test_bundled_models_are_whole_and_small():
     for folder in bundled_models().values():
         bundle = read_bundle(folder)

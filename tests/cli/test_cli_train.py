@@ -94,6 +94,9 @@ def test_what_can_not_be_trained_is_said_in_one_sentence(refused, recipe, sharp,
     assert "write it as HH:MM:SS" in refused("train", recipe, "--data", sharp, "--max-time", "soon")
     recipe.write_text(recipe.read_text().replace("depth", "dpeth"))
     assert "nearest is student.depth" in refused("train", recipe, "--data", sharp)
+    bad = ("export", tmp_path / "no", "-o", tmp_path / "b", "--calibration", sharp)
+    assert "is not NAME=CHECKPOINT" in refused(*bad, "--expert", "resized")
+    assert "given twice" in refused(*bad, "--expert", "a=b", "--expert", "a=c")
     assert "no checkpoint" in refused("export", tmp_path / "no", "-o", tmp_path / "b", "--calibration", sharp)
 
 

@@ -112,6 +112,7 @@ class _Following(ExpertSharpener):
 
     def __init__(self, other: ExpertSharpener, bundle: Bundle, engine: Engine, planes: PlaneSharpener | None) -> None:
         super().__init__(bundle, engine, planes, gate=other.gate, open_expert=other.expert)
+        self._experts = other._experts
         self._steady = Steady(other.gate)
         self._size: tuple[int, ...] | None = None
 

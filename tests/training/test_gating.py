@@ -1,0 +1,93 @@
+"""The gate learns from what choices are worth, and export makes bundles of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import clearcall
+from clearcall.bundle import read_bundle
+from clearcall.errors import InputError
+from clearcall.evaluation.filters import unsharp
+from clearcall.runtime.gate import Gate, measures
+from clearcall.training.export import export_bundle
+from clearcall.training.fit import RunOptions, train
+from clearcall.training.gating import fit_gate
+from clearcall.training.pairs import list_pictures
+from clearcall.training.recipe import parse_recipe
+from clearcall.training.windows import DegradedWindows
+
+QUIET = RunOptions(bar=False)
+
+
+def windows(folder: Path, profile: str, seed: int, variants: int = 12) -> DegradedWindows:
+    return DegradedWindows(list_pictures(folder), variants, 96, profile, seed)
+
+
+def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
+    blurs = unsharp(-1.0)
+    choices = {"general": unsharp(1.5), "blurs": lambda frame: blurs(frame)}
+    links = ("bicubic-x2", "clean")
+    fit = fit_gate(choices, [windows(sharp_folder, link, seed) for seed, link in enumerate(links)])
+    assert fit.gate.choices == ("general", "blurs", "untouched")
+    assert fit.regret < 0.003
+    assert fit.gain > 0.005  # clean windows are harmed by the first choice
+    for link, expected in (("bicubic-x2", "general"), ("clean", "untouched")):
+        fresh = windows(sharp_folder, link, seed=9, variants=4)
+        chosen = [fit.gate.best(measures(fresh.window(item)[0])) for item in range(len(fresh))]
+        assert chosen.count(expected) > 0.8 * len(chosen)
+        assert "blurs" not in chosen
+
+
+def test_the_same_windows_give_the_same_gate(sharp_folder):
+    state = torch.random.get_rng_state()
+    made = [fit_gate({"general": unsharp(1.0)}, [windows(sharp_folder, "bicubic-x2", 1, 2)]) for _ in range(2)]
+    assert made[0].gate.written() == made[1].gate.written()
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+@pytest.fixture(scope="module")
+def checkpoints(sharp_folder, tmp_path_factory):
+    found = {}
+    for name, link, width in (("general", "random", 8), ("resized", "bicubic-x2", 8), ("wide", "bicubic-x2", 12)):
+        values = {
+            "name": name,
+            "student": {"width": width, "depth": 3},
+            "data": {"window": 64, "crop": 32, "variants": 2, "held_out": 2, "workers": 0, "degradation": link},
+            "training": {"epochs": 1, "warmup_steps": 2, "ema_decay": 0, "validation_profiles": ["bicubic-x2"]},
+        }
+        run = tmp_path_factory.mktemp("runs") / name
+        found[name] = train(parse_recipe(values, name), sharp_folder, run, options=QUIET).checkpoint
+    return found
+
+
+def test_export_makes_a_bundle_of_experts(checkpoints, sharp_folder, tmp_path, capsys):
+    experts = {"resized": checkpoints["resized"]}
+    export_bundle(checkpoints["general"], tmp_path / "made", sharp_folder, experts=experts)
+    bundle = read_bundle(tmp_path / "made")
+    assert Gate.read(bundle.gate()).choices == ("general", "resized", "untouched")
+    assert {"gate gain", "gate regret", "int8 ssim lost"} <= bundle.card.scores.keys()
+    for alone in (bundle.without_experts(), bundle.expert("resized")):
+        assert set(alone.card.graphs) == {"int8", "float32"}
+    frame = np.zeros((40, 60, 3), np.uint8)
+    assert clearcall.load(tmp_path / "made").sharpen(frame).shape == frame.shape
+    assert (
+        clearcall.load(tmp_path / "made", precision="float32", device="onnxruntime").sharpen(frame).shape == frame.shape
+    )
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "expert", "reason"),
+    [
+        ("untouched", "resized", "can't be named untouched"),
+        ("general", "resized", "can't be named general"),
+        ("two words", "resized", "can't be named two words"),
+        ("wide", "wide", "with the same .student."),
+    ],
+)
+def test_experts_that_do_not_fit_are_refused(checkpoints, sharp_folder, tmp_path, name, expert, reason):
+    with pytest.raises(InputError, match=reason):
+        export_bundle(checkpoints["general"], tmp_path / "made", sharp_folder, experts={name: checkpoints[expert]})
+    assert not (tmp_path / "made").exists()
