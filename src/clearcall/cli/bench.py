@@ -102,6 +102,9 @@ def quality(  # noqa: PLR0913, PLR0917 - the options of a command
         "clearcall-quality"
     ),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [one for each core]")] = None,
+    reuse: Annotated[
+        Path | None, typer.Option(help="Folder of an earlier run: only models with other weights are measured.")
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A.json B.json", help="Compare two results instead.")
     ] = None,
@@ -128,6 +131,7 @@ def quality(  # noqa: PLR0913, PLR0917 - the options of a command
             output,
             left_out=left_out,
             workers=workers,
+            reuse=reuse,
             force=force,
             on_progress=report,
         )

@@ -87,7 +87,10 @@ def _identity(model: str, precision: Precision = "int8") -> str:
     """Checksum of what a bundle computes with."""
     from clearcall.runtime.loading import find_bundle
 
-    return hashlib.sha256(find_bundle(model).graph(precision)).hexdigest()
+    bundle = find_bundle(model)
+    experts = [bundle.expert(name).graph(precision) for name in bundle.card.experts]
+    contents = [bundle.graph(precision), *experts, *([bundle.gate()] if experts else [])]
+    return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
 def _load_bundle(model: str, precision: Precision = "int8") -> Callable[[Frame], Frame]:

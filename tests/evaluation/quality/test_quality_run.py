@@ -98,6 +98,29 @@ def test_what_is_measured_is_not_measured_again(ran: Ran, monkeypatch: pytest.Mo
         run(find_sources(ran.folder), LINKS, ran.outcome.setup, ran.results / NAME)
 
 
+def test_what_an_earlier_run_found_is_taken_over_but_for_other_weights(ran: Ran, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    marked = (ran.results / NAME).read_text().replace('"ssim_y": 0.', '"ssim_y": 7.')
+    (tmp_path / "before" / NAME).write_text(marked)
+    other = Candidate("other", sharper, "0.6 again")
+    setup = Setup((MODEL, other), ran.outcome.setup.ffmpeg)
+    found = run(find_sources(ran.folder), LINKS[:2], setup, tmp_path / NAME, reuse=tmp_path / "before" / NAME)
+    for record in found.records:
+        known = {name for name, score in record.scores.items() if score.ssim_y > 1}
+        assert known == record.scores.keys() - {"other"}
+        assert record.scores["other"].ssim == record.scores[MODEL.name].ssim
+        assert list(record.scores)[-2:] == [MODEL.name, "other"]
+    assert found.strengths == {link.name: ran.outcome.findings.strengths[link.name] for link in LINKS[:2]}
+
+
+def test_a_run_on_other_files_is_no_earlier_one(ran: Ran, tmp_path: Path) -> None:
+    some = [source for source in find_sources(ran.folder) if source.name == "things_001.png"]
+    with pytest.raises(InputError, match="nothing of it can be used"):
+        run(some, LINKS, ran.outcome.setup, tmp_path / NAME, reuse=ran.results / NAME)
+    with pytest.raises(OutputError, match="not the journal"):
+        run(some, LINKS, ran.outcome.setup, tmp_path / NAME, reuse=tmp_path / "none" / NAME)
+
+
 def test_processes_find_the_same(ran: Ran, tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     found = run(

@@ -19,7 +19,7 @@ from clearcall.media.folder import atomic_folder, check_folder
 RESULTS = ("results.json", "results.csv", "results.html", "panels.html")
 
 
-def bench(
+def bench(  # noqa: PLR0913 - each is an option of the command
     folder: Path,
     profiles: Sequence[Profile],
     setup: Setup,
@@ -27,6 +27,7 @@ def bench(
     *,
     left_out: Mapping[str, str] | None = None,
     workers: int | None = None,
+    reuse: Path | None = None,
     force: bool = False,
     on_progress: Report | None = None,
 ) -> Outcome:
@@ -42,6 +43,7 @@ def bench(
         output: Folder for ``results.json``, ``results.csv``, ``results.html`` and ``panels.html``.
         left_out: What can't be measured on this computer -> why; stands in the results.
         workers: Processes; None: one for each core.
+        reuse: Folder of an earlier run on the same files: what it measured with the same weights isn't measured again.
         force: Start anew in a folder that holds another run, or use one that holds something else.
         on_progress: Called with the pairs of source and link done, and of all.
 
@@ -61,6 +63,7 @@ def bench(
         setup,
         journal,
         workers=workers or usable_cpus(),
+        reuse=reuse / NAME if reuse else None,
         on_progress=on_progress,
     )
     outcome = Outcome(setup, profiles, findings, dict(left_out or {}), len(found))

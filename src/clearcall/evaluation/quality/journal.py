@@ -43,7 +43,7 @@ class Journal:
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self._path = path
         whole = _whole_lines(path)
-        self.entries = [self._read(line) for line in whole.splitlines()]
+        self.entries = [_read(path, line) for line in whole.splitlines()]
         try:
             self._file = path.open("ab")
             self._file.truncate(len(whole))
@@ -79,14 +79,33 @@ class Journal:
         except OSError as error:
             raise OutputError(f"Can't write {self._path} ({error.strerror}); free some space, then go on.") from error
 
-    def _read(self, line: bytes) -> tuple[str, dict[str, Any]]:
-        try:
-            content = json.loads(line)
-            return content.pop("kind"), content
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OutputError(
-                f"{self._path} is not the journal of a run; choose another folder with -o, or start anew with --force."
-            ) from error
+
+def read_entries(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """What a journal that isn't written to any more holds.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What the run measured, and the entries: (kind, content).
+
+    Raises:
+        OutputError: Not the journal of a run.
+    """
+    entries = [_read(path, line) for line in _whole_lines(path).splitlines()]
+    if not entries or entries[0][0] != _HEADER:
+        raise OutputError(f"{path} is not the journal of a run; name the folder of one.")
+    return entries[0][1], entries[1:]
+
+
+def _read(path: Path, line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        content = json.loads(line)
+        return content.pop("kind"), content
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{path} is not the journal of a run; choose another folder with -o, or start anew with --force."
+        ) from error
 
 
 def _whole_lines(path: Path) -> bytes:

@@ -140,7 +140,11 @@ class Meter:
             )
 
     def measure(
-        self, source: Source, profiles: Sequence[Profile], strengths: Mapping[str, Strengths]
+        self,
+        source: Source,
+        profiles: Sequence[Profile],
+        strengths: Mapping[str, Strengths],
+        known: Mapping[str, Mapping[str, Score]] | None = None,
     ) -> Iterator[Record]:
         """Measure every method.
 
@@ -148,6 +152,7 @@ class Meter:
             source: A picture or clip.
             profiles: The links.
             strengths: For each profile those of the filters.
+            known: For each profile the scores that are known already, by method.
 
         Yields:
             One record for each profile.
@@ -158,6 +163,9 @@ class Meter:
         for sent in send(source, profiles, self._setup.seed):
             chosen = strengths[sent.profile.name]
             height, width = sent.moments[0].truth.shape[:2]
+            methods = baselines(chosen) | self._models_of(sent.profile)
+            found = dict((known or {}).get(sent.profile.name, {}))
+            found |= self._scores(sent, {name: method for name, method in methods.items() if name not in found})
             yield Record(
                 source.name,
                 source.category,
@@ -167,13 +175,15 @@ class Meter:
                 len(sent.moments),
                 sent.kbps,
                 chosen,
-                self._scores(sent, baselines(chosen) | self._models_of(sent.profile)),
+                {name: found[name] for name in methods},
             )
 
     def _models_of(self, profile: Profile) -> dict[str, OfMoment]:
         return {each.name: self._models[each.name] for each in self._setup.candidates if each.takes(profile.name)}
 
     def _scores(self, sent: Sent, methods: Mapping[str, OfMoment]) -> dict[str, Score]:
+        if not methods:
+            return {}
         repeats_input = sent.profile.up == "bicubic"
         work = {name: method for name, method in methods.items() if not (name == BICUBIC and repeats_input)}
         with ExitStack() as stack:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from clearcall.degrade import Profile
 from clearcall.errors import ClearcallError, InputError
+from clearcall.evaluation.quality.earlier import Earlier, read_earlier
 from clearcall.evaluation.quality.journal import Journal
-from clearcall.evaluation.quality.measure import Meter, Record, Setup
+from clearcall.evaluation.quality.measure import Meter, Record, Score, Setup
 from clearcall.evaluation.quality.methods import GRID, Strengths
 from clearcall.evaluation.quality.sources import Source
 
@@ -61,6 +62,8 @@ class _Unit:
     profiles: tuple[Profile, ...]
     strengths: Mapping[str, Strengths] | None = None
     """None: find out how good each is."""
+    known: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    """By profile the scores that an earlier run found."""
 
 
 def run(
@@ -70,6 +73,7 @@ def run(
     journal: Path,
     *,
     workers: int = 1,
+    reuse: Path | None = None,
     on_progress: Report | None = None,
 ) -> Findings:
     """Measure, going on where an earlier run with the same journal ended.
@@ -82,6 +86,8 @@ def run(
         setup: What is measured and with what.
         journal: Where measured things are kept.
         workers: Processes; 1 works in this one.
+        reuse: The journal of an earlier run on the same files: what it measured with the same weights isn't measured
+            again.
         on_progress: Called with the pairs of source and profile done, and of all.
 
     Returns:
@@ -93,8 +99,10 @@ def run(
         ClearcallError: A process was ended from outside.
     """
     report = on_progress or (lambda done, total: None)
-    with Journal(journal, _about(sources, setup)) as memory, _Workers(setup, workers) as pool:
-        strengths = _tune(sources, profiles, memory, pool)
+    about = _about(sources, setup)
+    earlier = read_earlier(reuse, about) if reuse else Earlier()
+    with Journal(journal, about) as memory, _Workers(setup, workers) as pool:
+        strengths = _tune(sources, profiles, memory, pool, earlier.tuning)
         names = {profile.name for profile in profiles}
         records = [Record.read(content) for kind, content in memory.entries if kind == "record"]
         found = {(record.profile, record.name): record for record in records if record.profile in names}
@@ -102,7 +110,7 @@ def run(
         failures: dict[str, Failure] = {}
         total = len(sources) * len(profiles)
         report(len(found), total)
-        for unit, result in pool.work(units):
+        for unit, result in pool.work([_knowing(unit, earlier) for unit in units]):
             if isinstance(result, Failure):
                 failures[unit.source.name] = result
                 continue
@@ -111,6 +119,11 @@ def run(
                 found[record.profile, record.name] = record
                 report(len(found), total)
     return _findings(sources, profiles, found, strengths, failures)
+
+
+def _knowing(unit: _Unit, earlier: Earlier) -> _Unit:
+    names = [profile.name for profile in unit.profiles]
+    return replace(unit, known={name: earlier.scores.get((name, unit.source.name), {}) for name in names})
 
 
 def _findings(
@@ -155,12 +168,16 @@ def _units(
 
 
 def _tune(
-    sources: Sequence[Source], profiles: Sequence[Profile], memory: Journal, pool: _Workers
+    sources: Sequence[Source],
+    profiles: Sequence[Profile],
+    memory: Journal,
+    pool: _Workers,
+    earlier: Sequence[Mapping[str, Any]],
 ) -> dict[str, Strengths]:
     """For each profile the strength of each filter with the highest mean SSIM over some of the sources."""
     step = max(len(sources) / TUNING_SOURCES, 1)
     sample = [sources[int(index * step)] for index in range(min(TUNING_SOURCES, len(sources)))]
-    tuned = [content for kind, content in memory.entries if kind == "tuning"]
+    tuned: list[Mapping[str, Any]] = [content for kind, content in memory.entries if kind == "tuning"] or [*earlier]
     for unit, result in pool.work(_units(sample, profiles, [(found["profile"], found["name"]) for found in tuned])):
         for profile, ssim in result if isinstance(result, list) else ():
             found = {"name": unit.source.name, "profile": profile, "ssim": ssim}
@@ -250,6 +267,6 @@ def _do(unit: _Unit) -> _Work:
     try:
         if unit.strengths is None:
             return list(_meter.tune(unit.source, unit.profiles))
-        return list(_meter.measure(unit.source, unit.profiles, unit.strengths))
+        return list(_meter.measure(unit.source, unit.profiles, unit.strengths, unit.known))
     except InputError as error:
         return Failure(unit.source.name, str(error))
