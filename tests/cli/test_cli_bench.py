@@ -122,7 +122,7 @@ def test_refuses_in_one_sentence(
 
 def test_candidates_change_their_identity_with_their_weights(tmp_path: Path) -> None:
     (small,) = bundle_candidates(["small"])
-    assert small.make()(data.astronaut()[:32, :32]).shape == (32, 32, 3)
+    assert small.make().sharpen(data.astronaut()[:32, :32]).shape == (32, 32, 3)
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
     one, other = (teacher_candidate(tmp_path / name) for name in ("a", "b"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clearcall.errors import InputError, RecipeError, require
 
 if TYPE_CHECKING:
+    from clearcall import Sharpener
     from clearcall.bundle import Precision
     from clearcall.evaluation.quality.methods import Candidate
     from clearcall.frame import Frame
@@ -93,10 +94,10 @@ def _identity(model: str, precision: Precision = "int8") -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
-def _load_bundle(model: str, precision: Precision = "int8") -> Callable[[Frame], Frame]:
+def _load_bundle(model: str, precision: Precision = "int8") -> Sharpener:
     from clearcall import load
 
-    return load(model, threads=1, precision=precision).sharpen
+    return load(model, threads=1, precision=precision)
 
 
 def _load_teacher(weights: str) -> Callable[[Frame], Frame]:

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_run import COFFEE, LINKS, MODEL, Ran, sharper
 
@@ -73,6 +74,29 @@ def test_a_clip_has_flicker_and_every_frame_counts(ran: Ran) -> None:
     assert record.kbps > 0
     assert all(score.flicker and score.vmaf for score in record.scores.values())
     assert record_of(ran, "people_002.mp4", "clean").scores["input"].flicker == 0
+
+
+class Following:
+    """Gives frames back brighter the later they come in a stream."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def following(self) -> Following:
+        return Following()
+
+    def sharpen(self, frame):
+        self.seen += 1
+        return frame + np.uint8(0 if self.seen == 1 else 1)
+
+
+def test_a_model_that_follows_streams_begins_anew_with_each_source(ran: Ran, tmp_path: Path) -> None:
+    sources = [source for source in find_sources(ran.folder) if source.name != "broken_001.png"]
+    found = run(sources, LINKS[2:], Setup((Candidate("m", Following, ""),)), tmp_path / NAME).records
+    scores = {record.name: (record.scores["m"], record.scores["input"]) for record in found}
+    for name in ("people_001.png", "things_001.png"):
+        assert scores[name][0] == scores[name][1]
+    assert scores["people_002.mp4"][0].ssim < scores["people_002.mp4"][1].ssim
 
 
 def test_filters_have_the_strength_that_is_best_for_the_link(ran: Ran, tmp_path: Path) -> None:

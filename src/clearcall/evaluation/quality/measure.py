@@ -20,7 +20,7 @@ from clearcall.evaluation.quality.methods import (
     Strengths,
     baselines,
     grid,
-    of_shown,
+    of_stream,
 )
 from clearcall.evaluation.quality.sources import Moment, Sent, Source, send
 from clearcall.evaluation.vmaf import VmafMeter
@@ -115,7 +115,7 @@ class Meter:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._models = {candidate.name: of_shown(candidate.make()) for candidate in setup.candidates}
+        self._models = {candidate.name: candidate.make() for candidate in setup.candidates}
         self._truth: Truth | None = None
         self._lpips = setup.lpips() if setup.lpips else None
         self._grid = grid()
@@ -179,7 +179,8 @@ class Meter:
             )
 
     def _models_of(self, profile: Profile) -> dict[str, OfMoment]:
-        return {each.name: self._models[each.name] for each in self._setup.candidates if each.takes(profile.name)}
+        taking = [each.name for each in self._setup.candidates if each.takes(profile.name)]
+        return {name: of_stream(self._models[name]) for name in taking}
 
     def _scores(self, sent: Sent, methods: Mapping[str, OfMoment]) -> dict[str, Score]:
         if not methods:

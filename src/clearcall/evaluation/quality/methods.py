@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from clearcall.degrade.scale import Kernel, resize
 from clearcall.evaluation.filters import cas, unsharp
@@ -11,6 +12,19 @@ from clearcall.evaluation.quality.sources import Moment
 from clearcall.frame import Frame
 
 Restore = Callable[[Frame], Frame]
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A model that may go by the frames before."""
+
+    def following(self) -> Follows:
+        """The same for the frames of another stream."""
+
+    def sharpen(self, frame: Frame) -> Frame:
+        """Restore the stream's next frame."""
+
+
 OfMoment = Callable[[Moment], Frame]
 Strengths = Mapping[str, float]
 """Name of a filter -> its strength."""
@@ -31,14 +45,14 @@ class Candidate:
 
     Attributes:
         name: As in tables.
-        make: Loads it; gives a function of a uint8 ``(height, width, 3)`` RGB frame.
+        make: Loads it; gives a function of a uint8 ``(height, width, 3)`` RGB frame, or what follows a stream of them.
         identity: A text that differs where its weights differ, so that runs with other weights aren't mixed.
         ships: Whether it is a model that might ship; a teacher is shown, no more.
         only: Names of the links on which it is measured; empty: all.
     """
 
     name: str
-    make: Callable[[], Restore]
+    make: Callable[[], Restore | Follows]
     identity: str
     ships: bool = True
     only: frozenset[str] = frozenset()
@@ -62,6 +76,11 @@ def grid() -> dict[str, list[Restore]]:
 def of_shown(restore: Restore) -> OfMoment:
     """A function of a frame as one of a moment: it gets the frame as shown."""
     return lambda moment: restore(moment.shown)
+
+
+def of_stream(model: Restore | Follows) -> OfMoment:
+    """A function of the moments of one source, in their order."""
+    return of_shown(model.following().sharpen if isinstance(model, Follows) else model)
 
 
 def _enlarged(kernel: Kernel) -> OfMoment:

@@ -8,7 +8,7 @@ from math import isfinite
 from clearcall import __version__
 from clearcall.evaluation.quality.files import TITLES, Outcome, protocols
 from clearcall.evaluation.quality.measure import MEASURES, Record
-from clearcall.evaluation.quality.methods import FILTERS, INPUT, OfMoment, baselines, of_shown
+from clearcall.evaluation.quality.methods import FILTERS, INPUT, OfMoment, baselines, of_stream
 from clearcall.evaluation.quality.rates import add_rates
 from clearcall.evaluation.quality.sources import Source, send
 from clearcall.evaluation.quality.summary import ALL, CODED, Summary
@@ -217,7 +217,7 @@ class Pages:
             return baselines(record.strengths)[self._method]
         if self._restorer is None:
             candidate = next(c for c in self._outcome.setup.candidates if c.name == self._method)
-            self._restorer = of_shown(candidate.make())
+            self._restorer = of_stream(candidate.make())
         return self._restorer
 
 
