@@ -14,8 +14,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from clearcall.errors import ClearcallError
 
 _SYSTEM: Final[str] = sys.platform
@@ -99,7 +97,7 @@ def _model() -> Finding:
 
     try:
         sharpener = clearcall.load()
-        sharpener.sharpen(np.zeros((16, 16, 3), np.uint8))
+        sharpener.prepare(16, 16)
     except (ClearcallError, ImportError, RuntimeError) as error:
         remedy = "install clearcall again: pip install --force-reinstall clearcall"
         return Finding("model", State.BROKEN, str(error), remedy, is_core=True)

@@ -31,6 +31,9 @@ def test_recipes_in_the_repository_are_valid_and_named_like_their_file(path):
         ("name = 'x'\n[losses]\nl1 = 0.0", "every loss has weight 0"),
         ("name = 'x'\n[data]\ncrop = 512", "data.crop is larger"),
         ("name = 'x'\n[data]\ncrop = 97", "multiple of student.stride"),
+        ("name = 'x'\n[data.mix]\nclaen = 1.0", "nearest is data.mix.clean"),
+        ("name = 'x'\n[data.mix]\nclean = 0.9", "shares clean and resized come to more than 1"),
+        ("name = 'x'\n[data]\ndegradation = 'clean'\n[data.mix]\nclean = 0.5", "data.mix is for random links"),
         ("name = ", "not valid TOML"),
         ("description = 'x'", "name is missing"),
     ],
@@ -50,5 +53,7 @@ def test_missing_recipe(tmp_path):
 
 
 def test_a_whole_recipe_survives_json():
-    recipe = parse_recipe({"name": "x", "losses": {"ssim": 0.2}, "training": {"validation_profiles": ["clean"]}}, "x")
+    values = {"name": "x", "losses": {"ssim": 0.2}, "training": {"validation_profiles": ["clean"]}}
+    recipe = parse_recipe(values | {"data": {"mix": {"coded_scales": {"1.5": 0.5, "4.0": 0.5}}}}, "x")
+    assert recipe.data.mix.coded_scales == {1.5: 0.5, 4.0: 0.5}
     assert type(recipe).model_validate_json(recipe.model_dump_json()) == recipe

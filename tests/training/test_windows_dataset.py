@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from clearcall.degrade import degrade_picture, get_profile
+from clearcall.degrade.sampling import TrainingMix
 from clearcall.training.dataset import EpochBatches, SquaresDataset, training_loader
 from clearcall.training.pairs import list_pairs, list_pictures, read_frame
 from clearcall.training.recipe import DataConfig
@@ -32,6 +33,15 @@ def test_windows_are_the_same_for_the_same_seed_and_differ_otherwise(sharp_folde
     one, again = windows(sharp_folder, degradation="random"), windows(sharp_folder, degradation="random")
     assert np.array_equal(one.window(3), again.window(3))
     assert not np.array_equal(one.window(3), windows(sharp_folder, degradation="random", seed=2).window(3))
+
+
+def test_a_mix_says_what_random_windows_are(sharp_folder, tmp_path):
+    clean = windows(sharp_folder, degradation="random", mix=TrainingMix(clean=1.0, resized=0.0), cache=tmp_path)
+    for item in range(4):
+        degraded, sharp = clean.window(item)
+        assert np.array_equal(degraded, sharp)
+    windows(sharp_folder, degradation="random", cache=tmp_path).window(0)  # another mix: not the same entry
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_the_cache_gives_what_making_gives(sharp_folder, tmp_path):

@@ -255,6 +255,8 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
         raise RecipeError(f"{origin}: trains is teacher, so a section [teacher] must say which.")
     if recipe.data.source == "degraded" and recipe.data.crop > recipe.data.window:
         raise RecipeError(f"{origin}: data.crop is larger than data.window; make the crop the smaller one.")
+    if recipe.data.degradation != "random" and recipe.data.mix != DEFAULT_MIX:
+        raise RecipeError(f"{origin}: data.mix is for random links; set data.degradation to random, or leave it out.")
     if recipe.data.resident and recipe.data.fit == "resize":
         raise RecipeError(f"{origin}: data.resident cuts squares and never resizes; set data.fit to crop.")
     if recipe.data.crop % recipe.student.stride:
