@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from clearcall.runtime.gate import MEASURES, Gate, Steady, measures
 
 FIXTURE = Path(__file__).with_name("gate-parity.json")
-PICTURES = [(640, 360, 1), (640, 360, 3), (1920, 1080, 2), (321, 241, 4), (33, 20, 1), (47, 2, 2), (1, 1, 1), (5000, 9, 8)]
+PICTURES = [
+    *((640, 360, 1), (640, 360, 3), (1920, 1080, 2), (321, 241, 4)),
+    *((33, 20, 1), (47, 2, 2), (1, 1, 1), (5000, 9, 8)),
+]
 """Width, height, and the factor by which it is enlarged."""
 STREAM = [3, 3, 5, 5, 5, 5, 5, 5, 3, 5, 3, 5, 7, 7, 7, 7, 7, 7, 7, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 3]
 CHOICES = ("general", "untouched", "fine", "far")
@@ -27,7 +30,8 @@ def picture(width: int, height: int, factor: int) -> NDArray[np.uint8]:
     y, x, colour = np.ogrid[:height, :width, :3]
     wave = np.abs((3 * x + 5 * y + 40 * colour) % 360 - 180)
     column, row = x // factor, y // factor
-    return (wave + (7 * column * row + 31 * column * column + 13 * colour * column) % (67 + 6 * colour)).astype(np.uint8)
+    disorder = (7 * column * row + 31 * column * column + 13 * colour * column) % (67 + 6 * colour)
+    return (wave + disorder).astype(np.uint8)
 
 
 def fixture() -> dict[str, Any]:

@@ -42,8 +42,8 @@ export function measures(rgba: Uint8ClampedArray, width: number, height: number)
   for (const tally of [sums, folded, shares]) tally.fill(0);
   for (let row = 0; row < rows; row++) {
     takeRow(rgba, width, Math.floor(((2 * row + 1) * height) / (2 * rows)));
-    DISTANCES.forEach((distance, at) => (sums[at]! += secondDifferences(distance)));
-    tallyNearest();
+    DISTANCES.forEach((distance, at) => (sums[at]! += secondDifferences(luma, distance)));
+    tallyNearest(luma);
   }
   return figures(columns, rows);
 }
@@ -56,20 +56,20 @@ function takeRow(rgba: Uint8ClampedArray, width: number, y: number): void {
   for (let x = width; x < luma.length; x++) luma[x] = luma[x - width]!;
 }
 
-function secondDifferences(distance: number): number {
+function secondDifferences(row: Float32Array, distance: number): number {
   let sum = 0;
-  for (let x = 2 * distance; x < luma.length; x++) {
-    sum += Math.abs(luma[x]! + luma[x - 2 * distance]! - 2 * luma[x - distance]!);
+  for (let x = 2 * distance; x < row.length; x++) {
+    sum += Math.abs(row[x]! + row[x - 2 * distance]! - 2 * row[x - distance]!);
   }
   return sum;
 }
 
 /** Patterns and shares of a row, from second differences of neighbours. */
-function tallyNearest(): void {
-  const count = luma.length - 2;
+function tallyNearest(row: Float32Array): void {
+  const count = row.length - 2;
   const whole = count - (count % FOLD);
   for (let x = 0; x < count; x++) {
-    const second = Math.abs(luma[x]! + luma[x + 2]! - 2 * luma[x + 1]!);
+    const second = Math.abs(row[x]! + row[x + 2]! - 2 * row[x + 1]!);
     if (x < whole) folded[x % FOLD]! += Math.min(second, LOUDEST);
     if (second < FLAT) shares[0]!++;
     if (second < NEARLY_FLAT) shares[1]!++;
