@@ -33,15 +33,6 @@ def test_what_is_written_is_read_again(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]
 
 
-def test_all_files_of_a_bundle_are_named(tmp_path):
-    plain = write_bundle(tmp_path / "plain", CARD, {"int8": b"a", "float32": b"b"})
-    assert plain.files == ("card.json", "tiny.int8.onnx", "tiny.float32.onnx")
-    experts = {"far": {"int8": b"c"}, "near": {"int8": b"d"}}
-    mixed = write_bundle(tmp_path / "mixed", CARD, {"int8": b"a"}, experts=experts, gate=b"{}")
-    assert set(mixed.files) == {path.name for path in mixed.folder.iterdir()}
-    assert len(mixed.files) == 5
-
-
 def test_bundled_models_are_whole_and_small():
     for folder in bundled_models().values():
         bundle = read_bundle(folder)
@@ -152,6 +143,15 @@ def test_a_card_that_is_no_card(small, content):
     (small / "card.json").write_text(content)
     with pytest.raises(BundleError):
         read_bundle(small)
+
+
+def test_all_files_of_a_bundle_are_named(tmp_path):
+    plain = write_bundle(tmp_path / "plain", CARD, {"int8": b"a", "float32": b"b"})
+    assert plain.files == ("card.json", "tiny.int8.onnx", "tiny.float32.onnx")
+    experts = {"far": {"int8": b"c"}, "near": {"int8": b"d"}}
+    mixed = write_bundle(tmp_path / "mixed", CARD, {"int8": b"a"}, experts=experts, gate=b"{}")
+    assert set(mixed.files) == {path.name for path in mixed.folder.iterdir()}
+    assert len(mixed.files) == 5
 
 
 def test_a_folder_without_card(tmp_path):
