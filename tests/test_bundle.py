@@ -193,6 +193,15 @@ def test_a_card_that_is_no_card(small, content):
         read_bundle(small)
 
 
+def test_all_files_of_a_bundle_are_named(tmp_path):
+    plain = write_bundle(tmp_path / "plain", CARD, {"int8": b"a", "float32": b"b"})
+    assert plain.files == ("card.json", "tiny.int8.onnx", "tiny.float32.onnx")
+    experts = {"far": {"int8": b"c"}, "near": {"int8": b"d"}}
+    mixed = write_bundle(tmp_path / "mixed", CARD, {"int8": b"a"}, experts=experts, gate=b"{}")
+    assert set(mixed.files) == {path.name for path in mixed.folder.iterdir()}
+    assert len(mixed.files) == 5
+
+
 def test_a_folder_without_card(tmp_path):
     with pytest.raises(BundleError, match="not a model bundle"):
         read_bundle(tmp_path)

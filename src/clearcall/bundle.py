@@ -155,6 +155,13 @@ class Bundle:
     folder: Path
     card: Card
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all its files: the card, the graphs, and those of experts and the gate where there are some."""
+        sets = [self.card.graphs, *self.card.experts.values()]
+        gate = [self.card.gate] if self.card.gate else []
+        return (CARD, *(entry.file for entry in [*(one for graphs in sets for one in graphs.values()), *gate]))
+
     def graph(self, precision: Precision = "int8") -> bytes:
         """The bytes of one ONNX file, checked against the card.
 

@@ -1,4 +1,5 @@
 import { ClearcallError } from "./errors";
+import { Gate, GENERAL, UNTOUCHED } from "./gate";
 
 /** What a bundle says about itself; `card.json` has more. */
 export interface Card {
@@ -8,13 +9,24 @@ export interface Card {
   parameters: number;
   multiple_of: number;
   student: { stride?: number };
-  graphs: Partial<Record<Precision, { file: string; sha256: string }>>;
+  /** Of a bundle with experts, the one for all links. */
+  graphs: Graphs;
+  /** Further weights for the same network, by the name of the links that they are for. */
+  experts?: Record<string, Graphs>;
+  /** Tells frames apart; there is one where there are experts. */
+  gate?: GraphFile | null;
   training?: { source?: string };
 }
 
-export type Precision = "int8" | "float32";
+export interface GraphFile {
+  file: string;
+  sha256: string;
+}
 
-const FORMAT_VERSION = 1;
+export type Precision = "int8" | "float32";
+export type Graphs = Partial<Record<Precision, GraphFile>>;
+
+const FORMAT_VERSIONS = [1, 2];
 
 /** Names of the models that a server offers at `base` (ends with a slash). */
 export async function modelNames(base: string): Promise<string[]> {
@@ -44,18 +56,41 @@ export async function ladderOf(base: string, wanted: Card): Promise<string[]> {
 export async function readCard(base: string, name: string): Promise<Card> {
   const answer = await get(new URL(`${encodeURIComponent(name)}/card.json`, base), `The model ${name}`);
   const card = (await answer.json().catch(() => null)) as Card | null;
-  if (card?.format_version !== FORMAT_VERSION) {
+  if (!card || !FORMAT_VERSIONS.includes(card.format_version)) {
     throw new ClearcallError(
       `The model ${name} has a format this page doesn't know; reload the page, or export the model again.`,
     );
   }
+  if (Boolean(card.gate) !== Object.keys(card.experts ?? {}).length > 0) {
+    throw new ClearcallError(`The model ${name} has a gate without experts, or the reverse; export it again.`);
+  }
   return card;
 }
 
-/** One ONNX file of a model, checked against its card. */
-export async function readGraph(base: string, card: Card, precision: Precision): Promise<Uint8Array> {
-  const entry = card.graphs[precision];
-  if (!entry) throw new ClearcallError(`The model ${card.name} has no ${precision} graph; export it again.`);
+/** One ONNX file of a model, or of one of its experts, checked against its card. */
+export async function readGraph(base: string, card: Card, precision: Precision, expert?: string): Promise<Uint8Array> {
+  const entry = (expert === undefined ? card.graphs : card.experts?.[expert])?.[precision];
+  if (!entry) {
+    const whose = expert === undefined ? "" : ` of the expert ${expert}`;
+    throw new ClearcallError(`The model ${card.name} has no ${precision} graph${whose}; export it again.`);
+  }
+  return readFile(base, card, entry);
+}
+
+/** The gate of a model, checked against its card; null if it has no experts. */
+export async function readGate(base: string, card: Card): Promise<Gate | null> {
+  if (!card.gate) return null;
+  const gate = Gate.read(await readFile(base, card, card.gate), card.name);
+  const unknown = gate.choices.find((choice) => !isChoice(choice, card));
+  if (unknown === undefined) return gate;
+  throw new ClearcallError(`The gate of the model ${card.name} chooses ${unknown}, which it lacks; export it again.`);
+}
+
+function isChoice(name: string, card: Card): boolean {
+  return name === GENERAL || name === UNTOUCHED || Object.hasOwn(card.experts ?? {}, name);
+}
+
+async function readFile(base: string, card: Card, entry: GraphFile): Promise<Uint8Array> {
   const url = new URL(`${encodeURIComponent(card.name)}/${encodeURIComponent(entry.file)}`, base);
   const bytes = new Uint8Array(await (await get(url, `The model ${card.name}`)).arrayBuffer());
   if ((await sha256(bytes)) !== entry.sha256) {

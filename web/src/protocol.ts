@@ -14,13 +14,19 @@ export interface Settings {
 export interface Calls {
   load(options: { model: string; models: string; runtime: string; backend: Backend | "auto" }): Loaded;
   set(settings: Settings): void;
-  sharpen(frame: ImageBitmap): Result;
+  sharpen(picture: Picture): Result;
   connect(streams: Streams): void;
 }
 
 export interface Loaded {
   backend: Backend;
   threads: number;
+}
+
+export interface Picture {
+  frame: ImageBitmap;
+  /** A picture of its own, not the next frame of a stream. */
+  alone: boolean;
 }
 
 export interface Result {

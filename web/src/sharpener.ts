@@ -79,10 +79,15 @@ export class Sharpener extends EventTarget {
     await this.#call("set", settings);
   }
 
-  /** Sharpen one frame, which is handed over and comes back with the result; await it before the next. */
-  async sharpen(frame: ImageBitmap): Promise<Result> {
+  /**
+   * Sharpen one frame, which is handed over and comes back with the result; await it before the next.
+   *
+   * Of a model with experts, a frame uses weights that are there already, chosen with regard to those before it. With
+   * `alone`, for a picture of its own, the choice is by this one only, and its weights are waited for.
+   */
+  async sharpen(frame: ImageBitmap, { alone = false } = {}): Promise<Result> {
     if (this.#failed) return { received: frame, sharp: null, milliseconds: 0 };
-    return this.#call("sharpen", frame, [frame]);
+    return this.#call("sharpen", { frame, alone }, [frame]);
   }
 
   /** Sharpen a stream into another, inside the worker. */

@@ -4,8 +4,9 @@ import { ladderOf, readCard } from "./models";
 import { messageOf } from "./errors";
 import { framesMissing, Meter } from "./figures";
 import { Ladder } from "./ladder";
+import { makeQueue } from "./queue";
 import { Shelf } from "./shelf";
-import type { Answer, Backend, Call, Calls, Loaded, Notice, Result, Settings, Streams } from "./protocol";
+import type { Answer, Backend, Call, Calls, Loaded, Notice, Picture, Result, Settings, Streams } from "./protocol";
 
 const page = self as unknown as {
   postMessage(message: Answer | Notice, transfer?: Transferable[]): void;
@@ -20,15 +21,6 @@ let warm = "";
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
 
-/** Does one piece of work at a time, in their order. */
-function makeQueue(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
-}
 const inTurn = makeQueue();
 const loading = makeQueue();
 
@@ -38,7 +30,7 @@ const calls: { [Name in keyof Calls]: (argument: never) => Promise<ReturnType<Ca
     settings = changed;
     if (!changed.minRate) startAgain();
   },
-  sharpen: (frame: ImageBitmap) => inTurn(() => sharpenBitmap(frame)),
+  sharpen: (picture: Picture) => inTurn(() => sharpenBitmap(picture)),
   connect: async (streams: Streams) => void pump(streams),
 };
 
@@ -62,8 +54,13 @@ async function loadOn(backend: Backend | "auto", start: (backend: Backend) => Pr
   return (await hasWebGpu()) ? start("webgpu").catch(() => start("wasm")) : start("wasm");
 }
 
-/** Sharpen a frame; null while frames pass through. */
-async function sharpen(frame: ImageBitmap | VideoFrame, width: number, height: number): Promise<ImageData | null> {
+/** Sharpen a frame, of a stream or `alone`; null while frames pass through. */
+async function sharpen(
+  frame: ImageBitmap | VideoFrame,
+  width: number,
+  height: number,
+  alone: boolean,
+): Promise<ImageData | null> {
   const engine = settings.strength === 0 ? null : (shelf?.at(ladder.level) ?? null);
   if (!engine) {
     observe(0);
@@ -75,7 +72,7 @@ async function sharpen(frame: ImageBitmap | VideoFrame, width: number, height: n
   const image = context.getImageData(0, 0, width, height);
   const { name } = engine.card;
   try {
-    await engine.sharpen(image, settings.strength);
+    await engine.sharpen(image, settings.strength, alone);
   } catch (error) {
     shelf?.leaveOut(name);
     leftOut(name, messageOf(error));
@@ -109,9 +106,9 @@ function leftOut(name: string, reason: string): void {
   tell(`The model ${name} failed, ${nameOf(0)} goes on: ${reason}`);
 }
 
-async function sharpenBitmap(received: ImageBitmap): Promise<Result> {
+async function sharpenBitmap({ frame: received, alone }: Picture): Promise<Result> {
   const start = performance.now();
-  const image = await sharpen(received, received.width, received.height);
+  const image = await sharpen(received, received.width, received.height, alone);
   const sharp = image && (await createImageBitmap(image));
   return { received, sharp, milliseconds: performance.now() - start };
 }
@@ -143,7 +140,7 @@ async function pump({ readable, writable, interval }: Streams): Promise<void> {
 
 async function sharpenFrame(frame: VideoFrame): Promise<VideoFrame> {
   const { displayWidth: width, displayHeight: height, timestamp } = frame;
-  const image = await sharpen(frame, width, height);
+  const image = await sharpen(frame, width, height, false);
   if (!image) return frame;
   frame.close();
   return new VideoFrame(image.data, { format: "RGBA", codedWidth: width, codedHeight: height, timestamp });

@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from clearcall import __version__
-from clearcall.bundle import CARD, read_bundle
+from clearcall.bundle import read_bundle
 from clearcall.errors import InputError
 from clearcall.web.control import Settings, check_settings
 from clearcall.web.headers import SafeHeaders
@@ -167,13 +167,10 @@ def _refuse(refusal: Refusal) -> Response:
 
 
 def _model_routes(settings: SessionSettings) -> list[BaseRoute]:
-    """The bundles' cards and graphs, and nothing else of their folders; the model to start with comes first."""
+    """The bundles' own files, and nothing else of their folders; the model to start with comes first."""
     names = sorted(settings.models, key=lambda name: name != settings.model)
     bundles = {name: read_bundle(Path(settings.models[name])) for name in names}
-    index = [
-        {"name": name, "files": [CARD, *(graph.file for graph in bundle.card.graphs.values())]}
-        for name, bundle in bundles.items()
-    ]
+    index = [{"name": name, "files": bundle.files} for name, bundle in bundles.items()]
 
     async def list_models(_: Request) -> Response:
         return JSONResponse({"models": index})
@@ -182,7 +179,7 @@ def _model_routes(settings: SessionSettings) -> list[BaseRoute]:
         name, file = request.path_params["name"], request.path_params["file"]
         if not any(entry["name"] == name and file in entry["files"] for entry in index):
             return _refuse(Refusal(404, "There is no such model or file here; /models/index.json lists them."))
-        kind = "application/json" if file == CARD else "application/octet-stream"
+        kind = "application/json" if file.endswith(".json") else "application/octet-stream"
         return FileResponse(bundles[name].folder / file, media_type=kind)
 
     return [Route("/models/index.json", list_models), Route("/models/{name}/{file}", give_file)]

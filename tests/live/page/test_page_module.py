@@ -343,7 +343,7 @@ def test_webgpu_agrees_with_python(
   context.drawImage(frame, 0, 0);
   const before = canvas.toDataURL();
   const sharpener = await clearcall.Sharpener.load({ backend: "webgpu" });
-  const { sharp } = await sharpener.sharpen(frame);
+  const { sharp } = await sharpener.sharpen(frame, { alone: true });
   context.drawImage(sharp, 0, 0);
   return [before, canvas.toDataURL(), sharpener.backend];""",
         f"data:image/png;base64,{b64encode(portrait[0].read_bytes()).decode()}",

@@ -98,11 +98,11 @@ function leave(): void {
 }
 
 /** The way of one frame. */
-async function process(frame: ImageBitmap): Promise<void> {
+async function process(frame: ImageBitmap, alone = false): Promise<void> {
   const received = await throughLink(frame);
   if (!received) return meter.drop(1);
   if (server) return server.send(received);
-  const result = sharpener ? await sharpener.sharpen(received) : { received, sharp: null, milliseconds: 0 };
+  const result = sharpener ? await sharpener.sharpen(received, { alone }) : { received, sharp: null, milliseconds: 0 };
   display(result.received, result.sharp, result.milliseconds);
   result.received.close();
   result.sharp?.close();
@@ -156,9 +156,9 @@ function refresh(): Promise<void> {
     if (source?.kind === "picture") {
       link?.close();
       link = null;
-      await process(await createImageBitmap(source.picture));
+      await process(await createImageBitmap(source.picture), true);
     } else if (source?.kind === "video" && source.video.paused) {
-      await process(await createImageBitmap(source.video));
+      await process(await createImageBitmap(source.video), true);
     }
   });
   return refreshing.catch((error: unknown) => say(messageOf(error), "problem"));
