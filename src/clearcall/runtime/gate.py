@@ -35,7 +35,7 @@ _FOLD: Final = 24
 """Columns after which all patterns of ``_PERIODS`` repeat."""
 _LOUDEST: Final = 8.0
 """What a second difference counts for at most in the patterns: one sharp edge must not drown them."""
-_FLAT, _NEARLY_FLAT, _EDGE = 0.5, 1.5, 16.0
+_FLAT, _NEARLY_FLAT, _EDGE = 0.5, 1.5, 16.5
 _WAVES: Final = np.exp(
     -2j * np.pi * np.outer(np.arange(_FOLD), [_FOLD // period for period in _PERIODS]) / _FOLD
 ).astype(np.complex64)
@@ -64,7 +64,7 @@ def measures(image: Image) -> Measures:
     Returns:
         float32 (``MEASURES``,): logarithms of the mean second differences along rows at distances of 1, 2, 3, 4 and 6
         pixels, relative to 8, and of that one in levels; logarithms of the strength of patterns of 2, 3, 4, 6 and 8
-        pixels; shares of second differences below half a level, one and a half, and above 16.
+        pixels; shares of second differences below half a level, one and a half, and above 16.5.
 
     Example:
         >>> measures(np.zeros((48, 64), np.uint8))[-3:].tolist()
