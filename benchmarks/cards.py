@@ -38,6 +38,8 @@ LIMITS = """\
 It guesses detail, it proves nothing: not for medical, forensic or legal pictures. Skin tones and scenes of the training
 pictures are not balanced."""
 BLIND = " The same weights serve every link, so no link gets the best that could be done for it."
+CHOOSY = """ Which of its sets of weights a frame gets is decided from the frame alone, and for all of it: a screen that
+shows the video of a thin link in a corner gets what suits most of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,9 +73,15 @@ def card(
     yield f"# {name}"
     yield about.description
     yield f"{about.parameters:,} parameters ({layers}); {sizes}. Licence of the weights: {about.licence}."
+    if about.experts:
+        yield (
+            f"That is what works on a frame. The bundle holds {1 + len(about.experts)} such sets of weights, one for "
+            f"all links and one each for a kind of frames: {', '.join(about.experts)}. A gate chooses for each frame, "
+            "or leaves it as it is."
+        )
     blur = about.training.get("source") == "paired"
     meant = "pictures and recordings that moved during the exposure" if blur else "calls, and recordings of calls"
-    yield f"## Meant for\n\nFrames of {meant}. {LIMITS}" + ("" if blur else BLIND)
+    yield f"## Meant for\n\nFrames of {meant}. {LIMITS}" + ("" if blur else CHOOSY if about.experts else BLIND)
     yield "## Learnt from\n\n" + DATA + (BLUR if blur else "") + _counted(manifest)
     yield "\n".join(f"- {key}: {value}" for key, value in about.training.items())
     yield _curve(name, folder)

@@ -107,7 +107,7 @@ def export_bundle(
         fit = fit_gate(*_gate_task(everything, calibration), bar=bar)
         scores = worst | {"gate gain": fit.gain, "gate regret": fit.regret}
         gate = fit.gate.written()
-    card = _card(general, checkpoint, scores)
+    card = _card(general, checkpoint, scores, _about_experts(experts or {}))
     graphs = {name: each.graphs for name, each in others.items()}
     return write_bundle(folder, card, general.graphs, experts=graphs, gate=gate, force=force)
 
@@ -255,7 +255,16 @@ def _tensor(frame: Frame) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float().div(255)
 
 
-def _card(general: _Exported, checkpoint: Path, scores: dict[str, float]) -> Card:
+def _about_experts(experts: Mapping[str, Path]) -> dict[str, str]:
+    """For the card: the recipe and the steps of each expert."""
+    contents = {name: (load_student(path)[1], read_checkpoint(path)) for name, path in experts.items()}
+    return {
+        f"expert {name}": f"recipes/{recipe.name}.toml, {content['global_step']} steps"
+        for name, (recipe, content) in contents.items()
+    }
+
+
+def _card(general: _Exported, checkpoint: Path, scores: dict[str, float], experts: dict[str, str]) -> Card:
     student, recipe = general.student, general.recipe
     content = read_checkpoint(checkpoint)
     validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
@@ -274,6 +283,7 @@ def _card(general: _Exported, checkpoint: Path, scores: dict[str, float]) -> Car
             "losses": ", ".join(f"{name} {weight:g}" for name, weight in recipe.losses.model_dump().items() if weight),
             "source": recipe.data.source,
             "degradation": recipe.data.degradation if recipe.data.source == "degraded" else "motion blur",
+            **experts,
         },
         scores={name: round(score, 6) for name, score in (validation | scores).items()},
         protocol=f"{PROTOCOL}. val/: on pictures held out from training.",
