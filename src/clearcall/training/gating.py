@@ -28,6 +28,8 @@ LEARNING_RATE = 1e-2
 WEIGHT_DECAY = 1e-3
 BLUR = 0.05
 """Noise on the measures while the gate learns, in standard deviations: windows say less than frames do."""
+HARM = 2.0
+"""How much more a loss against the untouched frame counts than a gain."""
 TESTED = 5
 """One window in so many is kept from the fit, to tell how well it generalises."""
 JUDGED = 256
@@ -110,7 +112,8 @@ def _fitted(names: tuple[str, ...], trials: Sequence[Trial]) -> Gate:
     measured = torch.from_numpy(np.stack([each for trial in trials for each in trial.measured]))
     ssim = torch.from_numpy(np.stack([trial.ssim for trial in trials for _ in trial.measured]))
     mean, scale = measured.mean(0), measured.std(0).clamp(min=1e-3)
-    values, worth = (measured - mean) / scale, 100 * (ssim - ssim.amax(1, keepdim=True))
+    gain = 100 * (ssim - ssim[:, names.index(UNTOUCHED), None])
+    values, worth = (measured - mean) / scale, torch.where(gain < 0, HARM * gain, gain)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         network = nn.Sequential(nn.Linear(MEASURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(names)))
