@@ -7,6 +7,9 @@ from fractions import Fraction
 import av
 import numpy as np
 from numpy.typing import NDArray
+from skimage import data
+
+from clearcall.benchmark.work import received
 
 BITS = 7
 BLOCK = 16
@@ -30,8 +33,8 @@ def number_of(frame: av.VideoFrame) -> int:
 
 def record(width: int, height: int, rate: int) -> list[bytes]:
     """Code the frames to send."""
-    rows = np.linspace(0, 20, height)[:, None, None] + np.linspace(0, 60, width)[None, :, None]
-    background = (128 + 90 * np.sin(rows) + np.zeros((1, 1, 3))).astype(np.uint8)
+    tiles = (-(-height // 512), -(-width // 512), 1)
+    background = received(np.ascontiguousarray(np.tile(data.astronaut(), tiles)[:height, :width]))
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.bit_rate, encoder.gop_size, encoder.time_base = 1_500_000, KEY_EVERY, Fraction(1, rate)

@@ -28,6 +28,7 @@ import numpy as np
 from memory import in_another_process
 
 from clearcall.benchmark.speed import machine
+from clearcall.benchmark.work import received
 from clearcall.cpus import usable_cpus
 from clearcall.demo.scene import CallScene
 from clearcall.media.video import VideoSink, VideoSource
@@ -58,8 +59,8 @@ class Runs:
 
 
 def draw(path: Path, seconds: int) -> None:
-    """The demo's call, forth and back, as a good camera's H.264."""
-    scene = list(CallScene(HEIGHT, frames=min(SCENE_FRAMES, seconds * RATE)))
+    """The demo's call, forth and back, sent at half its size and recorded at full size as H.264."""
+    scene = [received(frame) for frame in CallScene(HEIGHT, frames=min(SCENE_FRAMES, seconds * RATE))]
     loop = scene + scene[-2:0:-1]
     height, width, _ = scene[0].shape
     with VideoSink(

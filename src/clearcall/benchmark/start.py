@@ -7,16 +7,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from clearcall.benchmark.work import received_frame
+
 _FIRST_FRAME: Final = """
 import sys, time
 import numpy, clearcall
-frame = numpy.zeros((1080, 1920, 3), "uint8")
-clearcall.load(sys.argv[1], device="cpu").sharpen(frame)
-print(time.time())
+frame = numpy.load(sys.argv[2])
+sharp = clearcall.load(sys.argv[1], device="cpu").sharpen(frame)
+finished = time.time()
+assert (sharp != frame).any(), "nothing was sharpened"
+print(finished)
 """
 
 
@@ -36,13 +41,15 @@ def measure_start(model: str, tries: int = 5) -> tuple[float, float]:
     cold, warm = [], []
     for _ in range(tries):
         with tempfile.TemporaryDirectory() as cache:
-            cold.append(_first_frame(model, cache))
-            warm.append(_first_frame(model, cache))
+            frame = Path(cache) / "frame.npy"
+            np.save(frame, received_frame())
+            cold.append(_first_frame(model, cache, frame))
+            warm.append(_first_frame(model, cache, frame))
     return float(np.median(cold)), float(np.median(warm))
 
 
-def _first_frame(model: str, cache: str) -> float:
-    command = [sys.executable, "-c", _FIRST_FRAME, model]
+def _first_frame(model: str, cache: str, frame: Path) -> float:
+    command = [sys.executable, "-c", _FIRST_FRAME, model, str(frame)]
     environment = {**os.environ, "CLEARCALL_CACHE": cache}
     started = time.time()
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -12,7 +12,9 @@ from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from clearcall.bundle import bundled_models, read_bundle
+from clearcall.degrade.scale import resize
 from clearcall.demo.scene import CallScene
+from clearcall.errors import ClearcallError
 from clearcall.frame import Frame
 from clearcall.media.colour import Colours, from_rgb, to_planes
 from clearcall.runtime.engine import ONNXGraph
@@ -70,7 +72,7 @@ def all_work(threads: int) -> list[Work]:
     Args:
         threads: For the rows that aren't those of one core.
     """
-    rgb = list(CallScene(HEIGHT, frames=_FRAMES))
+    rgb = [received(frame) for frame in CallScene(HEIGHT, frames=_FRAMES)]
     yuv = [from_rgb(frame, "yuv420p", _BT709) for frame in rgb]
     layouts = {"gbrp": [from_rgb(frame, "gbrp", Colours(matrix=0, range=2)) for frame in rgb], "yuv420p": yuv}
     filters = [
@@ -87,10 +89,29 @@ def all_work(threads: int) -> list[Work]:
     return [*ours, *filters]
 
 
+def received_frame() -> Frame:
+    """One 1920x1080 frame of the call that is timed."""
+    return received(next(iter(CallScene(HEIGHT, frames=1))))
+
+
+def received(frame: Frame) -> Frame:
+    """A frame that was sent at half its size, as a viewer has it; models with a gate leave alone what lost nothing.
+
+    Args:
+        frame: uint8 HWC RGB.
+
+    Example:
+        >>> received(np.zeros((8, 10, 3), np.uint8)).shape
+        (8, 10, 3)
+    """
+    height, width = frame.shape[:2]
+    return resize(resize(frame, width // 2, height // 2, "bicubic"), width, height, "bicubic")
+
+
 def _others(threads: int, rgb: list[Frame], yuv: list[av.VideoFrame]) -> list[Work]:
-    received = [frame.reformat(width=SMALL_HEIGHT * WIDTH // HEIGHT, height=SMALL_HEIGHT) for frame in yuv]
+    sent = [frame.reformat(width=SMALL_HEIGHT * WIDTH // HEIGHT, height=SMALL_HEIGHT) for frame in yuv]
     models = [name for name in ("small", "nano") if name in bundled_models()]
-    displayed = [_received_to_displayed(name, received) for name in models]
+    displayed = [_received_to_displayed(name, sent) for name in models]
     if "nano" not in models:
         return displayed
     return [
@@ -112,6 +133,7 @@ def _rgb_to_rgb(model: str, threads: int, frames: list[Frame], bar: Bar | None) 
     sharpener = load(model, threads=threads, device="cpu")
     operations = _operations(_network(model))
     moved = 2 * _RGB * WIDTH * HEIGHT
+    check_at_work(sharpener, frames)
     run = _cycling(frames, sharpener.sharpen)
     return Work(_name(model, "RGB", threads), run, operations, moved, threads, bar)
 
@@ -160,6 +182,19 @@ def _filtered(name: str, options: str, layout: str, threads: int, frames: list[a
     samples = _RGB if layout == "gbrp" else _YUV
     moved = 2 * samples * WIDTH * HEIGHT
     return Work(f"FFmpeg {name}, {layout}", _cycling(frames, run), moved=moved, threads=threads)
+
+
+def check_at_work(sharpener: Sharpener, frames: Sequence[Frame]) -> None:
+    """Refuse to time a model that leaves the frames alone.
+
+    Raises:
+        ClearcallError: It gives one of them back as it is.
+    """
+    if any(np.array_equal(sharpener.sharpen(frame), frame) for frame in frames):
+        raise ClearcallError(
+            f"The model {sharpener.name} leaves frames of this benchmark as they are, so its work can't be timed; "
+            "degrade them more in clearcall/benchmark/work.py."
+        )
 
 
 def _cycling(frames: Sequence[Any], run: Callable[[Any], object]) -> Callable[[int], object]:
