@@ -29,34 +29,34 @@ def readings(monkeypatch):
 
 
 def test_the_second_program_compiles_nothing_and_computes_the_same(cache, readings):
-    first = clearcall.load("small", threads=1).sharpen(FRAME)
+    first = clearcall.load("large", threads=1).sharpen(FRAME)
     assert len(readings) == 1
-    assert np.array_equal(clearcall.load("small", threads=1).sharpen(FRAME), first)
+    assert np.array_equal(clearcall.load("large", threads=1).sharpen(FRAME), first)
     assert len(readings) == 1
-    clearcall.load("small", threads=1).sharpen(FRAME, strength=0.5)
+    clearcall.load("large", threads=1).sharpen(FRAME, strength=0.5)
     assert len(readings) == 2, "a blend is another graph"
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", None], ids=["empty", "short", "one bit"])
 def test_damaged_files_count_as_missing(cache, readings, damage):
-    expected = clearcall.load("small", threads=1).sharpen(FRAME)
+    expected = clearcall.load("large", threads=1).sharpen(FRAME)
     for path in cache.glob("*.blob"):
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if damage is None else damage)
-    assert np.array_equal(clearcall.load("small", threads=1).sharpen(FRAME), expected)
+    assert np.array_equal(clearcall.load("large", threads=1).sharpen(FRAME), expected)
     assert len(readings) == 2
 
 
 def test_what_the_engine_can_not_use_is_compiled_anew(cache, monkeypatch):
-    expected = clearcall.load("small", threads=1).sharpen(FRAME)
+    expected = clearcall.load("large", threads=1).sharpen(FRAME)
     monkeypatch.setattr(CompiledGraphs, "get", lambda self, key: b"whole, but no compiled graph")
-    assert np.array_equal(clearcall.load("small", threads=1).sharpen(FRAME), expected)
+    assert np.array_equal(clearcall.load("large", threads=1).sharpen(FRAME), expected)
 
 
 def test_a_cache_that_can_not_be_written_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CLEARCALL_CACHE", str(tmp_path / "file"))
-    assert clearcall.load("small", threads=1).sharpen(FRAME).shape == FRAME.shape
+    assert clearcall.load("large", threads=1).sharpen(FRAME).shape == FRAME.shape
 
 
 def test_another_version_or_setting_finds_nothing(tmp_path):

@@ -52,6 +52,14 @@ def test_deep_frames_are_too(model: ExpertSharpener):
     assert np.array_equal(model.sharpen(deep), model.expert("other").sharpen(deep))
 
 
+def test_a_tiny_frame_says_too_little_and_gets_the_weights_for_all_links(model: ExpertSharpener):
+    tiny = np.ascontiguousarray(EDGES[:47, :64])
+    assert np.array_equal(model.sharpen(tiny), model.expert("general").sharpen(tiny))
+    assert np.array_equal(model.following().sharpen(tiny), model.expert("general").sharpen(tiny))
+    enough = np.ascontiguousarray(EDGES[:48, :64])
+    assert np.array_equal(model.sharpen(enough), model.expert("other").sharpen(enough))
+
+
 def test_strength_goes_to_the_expert(model: ExpertSharpener):
     assert np.array_equal(model.sharpen(EDGES, 0.5), model.expert("other").sharpen(EDGES, 0.5))
     assert np.array_equal(model.sharpen(EDGES, 0), EDGES)

@@ -70,7 +70,7 @@ def test_other_frames_go_by_way_of_rgb(
 def test_planes_and_rgb_agree(make_video: MakeVideo, tmp_path: Path, size: tuple[int, int]) -> None:
     """The bundled model on planes beside the same model on RGB."""
     source = make_video("a.webm", codec="libvpx-vp9", size=size)
-    sharpener = clearcall.load()
+    sharpener = clearcall.load("large")
 
     class RGBOnly:
         def sharpen(self, frame: np.ndarray, strength: float = 1.0) -> np.ndarray:

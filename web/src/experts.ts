@@ -1,5 +1,5 @@
 import { messageOf } from "./errors";
-import { GENERAL, measures, Steady, UNTOUCHED, type Gate } from "./gate";
+import { GENERAL, measures, SMALLEST_SIDE, Steady, UNTOUCHED, type Gate } from "./gate";
 
 /** What is kept of a set of weights: a session of ONNX Runtime. */
 interface Releasable {
@@ -39,7 +39,7 @@ export class Experts<Session extends Releasable> {
    *   ones in use go on until they are there.
    */
   async choose(image: Pixels, alone: boolean): Promise<Session | null> {
-    if (!this.gate) return this.general;
+    if (!this.gate || Math.min(image.width, image.height) < SMALLEST_SIDE) return this.general;
     const wanted = this.#steadyFor(image, alone, this.gate).choose(measures(image.data, image.width, image.height));
     const loading = this.#fetch(wanted);
     if (alone) await loading;

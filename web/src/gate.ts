@@ -16,6 +16,9 @@ const DISTANCES = [1, 2, 3, 4, 6, 8];
 const PERIODS = [2, 3, 4, 6, 8];
 const FOLD = 24;
 const LOUDEST = 8;
+/** Frames with a shorter side say too little: they get the weights for all links. */
+export const SMALLEST_SIDE = 48;
+
 const [FLAT, NEARLY_FLAT, EDGE] = [0.5, 1.5, 16.5];
 const SHARE = 0.2;
 const LEAD = 0.15;

@@ -10,7 +10,7 @@ from clearcall.bundle import Bundle
 from clearcall.errors import BundleError
 from clearcall.frame import DeepFrame, Frame, Plane, Planes, check_frame, check_planes
 from clearcall.runtime.engine import Engine
-from clearcall.runtime.gate import GENERAL, UNTOUCHED, Gate, Image, Steady, measures
+from clearcall.runtime.gate import GENERAL, SMALLEST_SIDE, UNTOUCHED, Gate, Image, Steady, measures
 from clearcall.runtime.sharpener import Sharpener, check_strength
 from clearcall.runtime.yuv import PlaneSharpener
 
@@ -76,7 +76,10 @@ class ExpertSharpener(Sharpener):
             >>> clearcall.load("small").chosen(np.zeros((48, 64), np.uint8)).name
             'small'
         """
-        return self.expert(self.gate.best(measures(image)))
+        return self.expert(self._choice(image) if min(image.shape[:2]) >= SMALLEST_SIDE else GENERAL)
+
+    def _choice(self, image: Image) -> str:
+        return self.gate.best(measures(image))
 
     def following(self) -> Sharpener:
         """The same model for the frames of one stream, given in their order by one thread at a time."""
@@ -116,12 +119,12 @@ class _Following(ExpertSharpener):
         self._steady = Steady(other.gate)
         self._size: tuple[int, ...] | None = None
 
-    def chosen(self, image: Image) -> Sharpener:
-        """The expert that the next frame needs; another size begins anew."""
+    def _choice(self, image: Image) -> str:
+        """For the next frame; another size begins anew."""
         if image.shape[:2] != self._size:
             self._size = image.shape[:2]
             self._steady = Steady(self.gate)
-        return self.expert(self._steady.choose(measures(image)))
+        return self._steady.choose(measures(image))
 
 
 class _Untouched(Sharpener):

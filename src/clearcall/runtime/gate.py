@@ -47,6 +47,9 @@ _SHARE: Final = 0.2
 _LEAD: Final = 0.15
 """By how much another choice must be trusted more before it takes over."""
 
+SMALLEST_SIDE: Final = 48
+"""Frames with a shorter side say too little: they get the weights for all links."""
+
 MEASURES: Final = len(_DISTANCES) + len(_PERIODS) + 3
 """How many figures ``measures`` gives."""
 

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Final, Protocol, runtime_checkable
 
 from clearcall.media.colour import Colours
-from clearcall.runtime.gate import GENERAL, Gate, Steady, measures
+from clearcall.runtime.gate import GENERAL, SMALLEST_SIDE, Gate, Steady, measures
 from clearcall.runtime.pixels import Pixels, Shape, SharpensPixels, luma_of
 
 _CLOSE_SECONDS: Final = 10.0
@@ -98,7 +98,7 @@ class Shelf:
         """
         shape = Shape.of(pixels)
         model = self.find(name, shape, strength)
-        if not isinstance(model, HasExperts):
+        if not isinstance(model, HasExperts) or min(shape.width, shape.height) < SMALLEST_SIDE:
             return model
         wanted = self._steady_of(name, model, shape).choose(measures(luma_of(pixels)))
         for choice in dict.fromkeys((wanted, self._running.get(name, GENERAL), GENERAL)):
