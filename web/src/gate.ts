@@ -10,7 +10,7 @@ export const GENERAL = "general";
 export const UNTOUCHED = "untouched";
 
 const FORMAT_VERSION = 1;
-const SAMPLES = 32_768;
+const SAMPLES = 20_480;
 const FEWEST_COLUMNS = 48;
 const DISTANCES = [1, 2, 3, 4, 6, 8];
 const PERIODS = [2, 3, 4, 6, 8];
@@ -20,33 +20,37 @@ const LOUDEST = 8;
 export const SMALLEST_SIDE = 48;
 
 const [FLAT, NEARLY_FLAT, EDGE] = [0.5, 1.5, 16.5];
+const LITTLE = 0.02;
 const SHARE = 0.2;
 const LEAD = 0.15;
 
 /** How many figures `measures` gives. */
-export const MEASURES = DISTANCES.length + PERIODS.length + 3;
+export const MEASURES = DISTANCES.length + PERIODS.length + 6 + 3;
 
 let luma = new Float32Array();
 const sums = new Float64Array(DISTANCES.length);
 const folded = new Float64Array(FOLD);
 const shares = new Float64Array(3);
+/** Sums of first, second, third and fourth differences, of squares, and of products with the next and the next but one. */
+const rough = new Float64Array(7);
 
 /**
  * Measure what a link leaves in a frame.
  *
  * @param rgba Pixels of a canvas, row by row.
- * @returns Logarithms of mean second differences by distance, and of the strength of patterns by period; shares of flat,
- *   nearly flat and sharp places.
+ * @returns Logarithms of mean second differences by distance, and of the strength of patterns by period; how rough
+ *   second differences are; shares of flat, nearly flat and sharp places.
  */
 export function measures(rgba: Uint8ClampedArray, width: number, height: number): Float32Array {
   const columns = width < FEWEST_COLUMNS ? width * Math.ceil(FEWEST_COLUMNS / width) : width;
   const rows = Math.min(height, Math.max(1, Math.floor(SAMPLES / width)));
   if (luma.length !== columns) luma = new Float32Array(columns);
-  for (const tally of [sums, folded, shares]) tally.fill(0);
+  for (const tally of [sums, folded, shares, rough]) tally.fill(0);
   for (let row = 0; row < rows; row++) {
     takeRow(rgba, width, Math.floor(((2 * row + 1) * height) / (2 * rows)));
     DISTANCES.forEach((distance, at) => (sums[at]! += secondDifferences(luma, distance)));
     tallyNearest(luma);
+    tallyRough(luma);
   }
   return figures(columns, rows);
 }
@@ -80,13 +84,46 @@ function tallyNearest(row: Float32Array): void {
   }
 }
 
+/** How rough a row is; see Python's `_roughness`. */
+function tallyRough(row: Float32Array): void {
+  let [first, second, third, before] = [0, 0, 0, 0];
+  for (let x = 1; x < row.length; x++) {
+    const first1 = row[x]! - row[x - 1]!;
+    const second1 = first1 - first;
+    const third1 = second1 - second;
+    rough[0]! += Math.abs(first1);
+    if (x > 1) {
+      rough[1]! += Math.abs(second1);
+      rough[4]! += second1 * second1;
+    }
+    if (x > 2) {
+      rough[2]! += Math.abs(third1);
+      rough[5]! += second1 * second;
+    }
+    if (x > 3) {
+      rough[3]! += Math.abs(third1 - third);
+      rough[6]! += second1 * before;
+    }
+    [first, before, second, third] = [first1, second, second1, third1];
+  }
+}
+
+function roughness(columns: number, rows: number): number[] {
+  const mean = (at: number, shorter: number) => rough[at]! / (rows * (columns - shorter));
+  const usual = mean(1, 2) + LITTLE;
+  const power = mean(4, 2) + LITTLE / 2;
+  const others = [mean(0, 1), mean(2, 3), mean(3, 4)].map((each) => Math.log((each + LITTLE) / usual));
+  return [...others, Math.log(Math.sqrt(power) / usual), mean(5, 3) / power, mean(6, 4) / power];
+}
+
 function figures(columns: number, rows: number): Float32Array {
   const measured = new Float32Array(MEASURES);
-  const level = (at: number) => Math.log(sums[at]! / (rows * (columns - 2 * DISTANCES[at]!)) + 0.02);
+  const level = (at: number) => Math.log(sums[at]! / (rows * (columns - 2 * DISTANCES[at]!)) + LITTLE);
   const farthest = DISTANCES.length - 1;
   for (let at = 0; at < farthest; at++) measured[at] = level(at) - level(farthest);
   measured[farthest] = level(farthest);
   PERIODS.forEach((period, at) => (measured[DISTANCES.length + at] = patternOf(period)));
+  roughness(columns, rows).forEach((figure, at) => (measured[DISTANCES.length + PERIODS.length + at] = figure));
   shares.forEach((count, at) => (measured[MEASURES - 3 + at] = count / (rows * (columns - 2))));
   return measured;
 }

@@ -27,7 +27,7 @@ GENERAL: Final = "general"
 UNTOUCHED: Final = "untouched"
 """The choice that leaves a frame as it is: nothing was lost, so nothing can be gained."""
 
-_SAMPLES: Final = 32_768
+_SAMPLES: Final = 20_480
 _FEWEST_COLUMNS: Final = 48
 _DISTANCES: Final = (1, 2, 3, 4, 6, 8)
 _PERIODS: Final = (2, 3, 4, 6, 8)
@@ -35,6 +35,8 @@ _FOLD: Final = 24
 """Columns after which all patterns of ``_PERIODS`` repeat."""
 _LOUDEST: Final = 8.0
 """What a second difference counts for at most in the patterns: one sharp edge must not drown them."""
+_LITTLE: Final = 0.02
+"""Added to means before their logarithms, in levels."""
 _FLAT, _NEARLY_FLAT, _EDGE = 0.5, 1.5, 16.5
 _WAVES: Final = np.exp(
     -2j * np.pi * np.outer(np.arange(_FOLD), [_FOLD // period for period in _PERIODS]) / _FOLD
@@ -50,7 +52,7 @@ _LEAD: Final = 0.15
 SMALLEST_SIDE: Final = 48
 """Frames with a shorter side say too little: they get the weights for all links."""
 
-MEASURES: Final = len(_DISTANCES) + len(_PERIODS) + 3
+MEASURES: Final = len(_DISTANCES) + len(_PERIODS) + 6 + 3
 """How many figures ``measures`` gives."""
 
 Measures = NDArray[np.float32]
@@ -67,7 +69,8 @@ def measures(image: Image) -> Measures:
     Returns:
         float32 (``MEASURES``,): logarithms of the mean second differences along rows at distances of 1, 2, 3, 4 and 6
         pixels, relative to 8, and of that one in levels; logarithms of the strength of patterns of 2, 3, 4, 6 and 8
-        pixels; shares of second differences below half a level, one and a half, and above 16.5.
+        pixels; how rough the second differences at a distance of 1 are (see ``_roughness``); the shares of them below
+        half a level, one and a half, and above 16.5.
 
     Example:
         >>> measures(np.zeros((48, 64), np.uint8))[-3:].tolist()
@@ -84,11 +87,12 @@ def measures(image: Image) -> Measures:
         np.abs(second, out=second)
         means.append(second.sum() / second.size)
         nearest = second if distance == 1 else nearest
-    levels = np.log(np.array(means) + 0.02)
+    levels = np.log(np.array(means) + _LITTLE)
     shares = [
         np.count_nonzero(found) / nearest.size for found in (nearest < _FLAT, nearest < _NEARLY_FLAT, nearest > _EDGE)
     ]
-    return np.concatenate([levels[:-1] - levels[-1], levels[-1:], _patterns(nearest), shares]).astype(np.float32)
+    softness = [*(levels[:-1] - levels[-1]), levels[-1]]
+    return np.array([*softness, *_patterns(nearest), *_roughness(rows), *shares], np.float32)
 
 
 def _rows(image: Image) -> NDArray[np.float32]:
@@ -100,6 +104,21 @@ def _rows(image: Image) -> NDArray[np.float32]:
     if image.dtype == np.uint16:
         luma = luma / np.float32(257)
     return luma if width >= _FEWEST_COLUMNS else np.tile(luma, (1, -(-_FEWEST_COLUMNS // width)))
+
+
+def _roughness(rows: NDArray[np.float32]) -> list[float]:
+    """Logarithms of the means of first, third and fourth differences of neighbours, relative to second ones, and of the
+    latters' root mean square; and how like second differences are to the next ones and the next but one.
+    """
+    first = rows[:, 1:] - rows[:, :-1]
+    second = first[:, 1:] - first[:, :-1]
+    third = second[:, 1:] - second[:, :-1]
+    fourth = third[:, 1:] - third[:, :-1]
+    usual = float(np.abs(second).mean()) + _LITTLE
+    power = float(np.square(second).mean()) + _LITTLE / 2
+    others = [float(np.log((np.abs(each).mean() + _LITTLE) / usual)) for each in (first, third, fourth)]
+    alike = [float((second[:, step:] * second[:, :-step]).mean()) / power for step in (1, 2)]
+    return [*others, float(np.log(np.sqrt(power) / usual)), *alike]
 
 
 def _patterns(second: NDArray[np.float32]) -> NDArray[np.floating[Any]]:

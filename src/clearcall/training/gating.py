@@ -22,11 +22,15 @@ from clearcall.frame import Frame
 from clearcall.runtime.gate import MEASURES, UNTOUCHED, Gate, Measures, measures
 from clearcall.training.windows import Window, WindowSource
 
-HIDDEN = 24
+HIDDEN = 32
 STEPS = 3000
+TASTE = 1.0
+"""In the first half of the steps the gate learns shares of trust that fall by a factor e for each so many hundredths of
+SSIM that a choice is worth less; to go for the most SSIM at once ends where most choices are never made (0.0237 SSIM
+gained instead of 0.0270 on windows that it wasn't fitted to)."""
 LEARNING_RATE = 1e-2
 WEIGHT_DECAY = 1e-3
-BLUR = 0.05
+BLUR = 0.03
 """Noise on the measures while the gate learns, in standard deviations: windows say less than frames do."""
 HARM = 2.0
 """How much more a loss against the untouched frame counts than a gain."""
@@ -125,10 +129,14 @@ def _fitted(names: tuple[str, ...], trials: Sequence[Trial]) -> Gate:
 def _learn(network: nn.Module, values: Tensor, worth: Tensor) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    for _ in range(STEPS):
+    shared = functional.softmax(worth / TASTE, dim=1)
+    for step in range(STEPS):
         optimizer.zero_grad()
-        trust = functional.softmax(network(values + BLUR * torch.randn_like(values)), dim=1)
-        loss = -(trust * worth).sum(1).mean()
+        scores = network(values + BLUR * torch.randn_like(values))
+        if step < STEPS // 2:
+            loss = functional.cross_entropy(scores, shared)
+        else:
+            loss = -(functional.softmax(scores, dim=1) * worth).sum(1).mean()
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's own
         optimizer.step()
         schedule.step()
