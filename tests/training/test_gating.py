@@ -13,7 +13,7 @@ from clearcall.evaluation.filters import unsharp
 from clearcall.runtime.gate import Gate, measures
 from clearcall.training.export import export_bundle
 from clearcall.training.fit import RunOptions, train
-from clearcall.training.gating import fit_gate
+from clearcall.training.gating import Material, fit_gate
 from clearcall.training.pairs import list_pictures
 from clearcall.training.recipe import parse_recipe
 from clearcall.training.windows import DegradedWindows
@@ -29,7 +29,7 @@ def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
     blurs = unsharp(-1.0)
     choices = {"general": unsharp(1.5), "blurs": lambda frame: blurs(frame)}
     links = ("bicubic-x2", "clean")
-    fit = fit_gate(choices, [windows(sharp_folder, link, seed) for seed, link in enumerate(links)])
+    fit = fit_gate(choices, [Material(windows(sharp_folder, link, seed)) for seed, link in enumerate(links)])
     assert fit.gate.choices == ("general", "blurs", "untouched")
     assert fit.regret < 0.003
     assert fit.gain > 0.005  # clean windows are harmed by the first choice
@@ -42,7 +42,9 @@ def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
 
 def test_the_same_windows_give_the_same_gate(sharp_folder):
     state = torch.random.get_rng_state()
-    made = [fit_gate({"general": unsharp(1.0)}, [windows(sharp_folder, "bicubic-x2", 1, 2)]) for _ in range(2)]
+    made = [
+        fit_gate({"general": unsharp(1.0)}, [Material(windows(sharp_folder, "bicubic-x2", 1, 2))]) for _ in range(2)
+    ]
     assert made[0].gate.written() == made[1].gate.written()
     assert torch.equal(state, torch.random.get_rng_state())
 

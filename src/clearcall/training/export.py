@@ -11,16 +11,18 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime as ort
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from clearcall.bundle import FORMAT_VERSION, Bundle, Card, Precision, write_bundle
+from clearcall.degrade import LADDER
 from clearcall.errors import ClearcallError, InputError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
 from clearcall.frame import Frame, pad_to_multiple, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
 from clearcall.runtime.gate import GENERAL, UNTOUCHED
 from clearcall.training.checkpoint import load_student, read_checkpoint
-from clearcall.training.gating import Restore, fit_gate
+from clearcall.training.gating import Material, Restore, fit_gate
 from clearcall.training.graph import float_graph, int8_graph
 from clearcall.training.pairs import list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
@@ -31,9 +33,17 @@ CALIBRATION_WINDOWS = 48
 CALIBRATION_SIDE = 256
 CALIBRATION_SEED = 20_000
 PEAK_CANDIDATES = 40
-GATE_VARIANTS = 2
+GATE_VARIANTS = 1
 GATE_SIDE = 384
 GATE_SEED = 40_000
+GATE_LARGE = 20
+"""Of each link of the ladder about so many large pictures are tried,"""
+GATE_FRAME = 1080
+"""... squares of this side where they are that large;"""
+LARGE_SIDE = 700
+"""a picture is large from this shorter side on,"""
+LARGE_WEIGHT = 3.0
+"""and counts as much as so many windows: it is what calls look like."""
 
 Item = TypeVar("Item")
 
@@ -141,18 +151,30 @@ def _check_experts(general: _Exported, others: Mapping[str, _Exported]) -> None:
             raise InputError(f"The expert {name} was trained on pairs; a gate is fitted for degraded pictures only.")
 
 
-def _gate_task(everything: Mapping[str, _Exported], pictures: Path) -> tuple[dict[str, Restore], list[WindowSource]]:
-    """What to try on which windows."""
+def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[str, Restore], list[Material]]:
+    """What to try on what: windows as in the training of each, and large ones behind the links of the ladder."""
     engines = {name: OpenVINOEngine(each.graphs["int8"], threads=1) for name, each in everything.items()}
-    found = list_pictures(pictures)
-    sources: list[WindowSource] = [
-        DegradedWindows(
-            found, GATE_VARIANTS, GATE_SIDE, each.recipe.data.degradation, GATE_SEED + number, mix=each.recipe.data.mix
-        )
-        for number, each in enumerate(everything.values())
-    ]
     multiple = everything[GENERAL].student.config.stride
-    return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, sources
+    pictures = list_pictures(folder)
+    material = [
+        Material(
+            DegradedWindows(
+                pictures, GATE_VARIANTS, GATE_SIDE, recipe.data.degradation, GATE_SEED + number, mix=recipe.data.mix
+            )
+        )
+        for number, recipe in enumerate(each.recipe for each in everything.values())
+    ]
+    large = [picture for picture in pictures if min(_size(picture)) >= LARGE_SIDE]
+    step = max(len(large) // GATE_LARGE, 1)
+    for number, link in enumerate(LADDER):
+        some = large[number % step :: step]
+        material += [Material(DegradedWindows(some, 1, GATE_FRAME, link, GATE_SEED), LARGE_WEIGHT)] if some else []
+    return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, material
+
+
+def _size(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as opened:
+        return opened.size
 
 
 def _run(engine: OpenVINOEngine, multiple: int, frame: Frame) -> Frame:

@@ -36,7 +36,7 @@ HARM = 2.0
 """How much more a loss against the untouched frame counts than a gain."""
 TESTED = 5
 """One window in so many is kept from the fit, to tell how well it generalises."""
-JUDGED = 256
+JUDGED = 384
 """Side of the middle part of a window on which choices are judged."""
 SEED = 30_000
 
@@ -50,10 +50,12 @@ class Trial:
     Attributes:
         measured: What the gate sees of it: as RGB, and as luma of limited range, as decoders give it.
         ssim: Of each choice's output, in the order of the choices.
+        weight: How much it counts.
     """
 
     measured: tuple[Measures, Measures]
     ssim: NDArray[np.float32]
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -71,32 +73,49 @@ class Fit:
     regret: float
 
 
-def fit_gate(choices: Mapping[str, Restore], sources: Sequence[WindowSource], *, bar: bool = False) -> Fit:
+@dataclass(frozen=True)
+class Material:
+    """Windows to try choices on.
+
+    Attributes:
+        source: Degraded windows.
+        weight: How much each of them counts.
+    """
+
+    source: WindowSource
+    weight: float = 1.0
+
+
+def fit_gate(choices: Mapping[str, Restore], material: Sequence[Material], *, bar: bool = False) -> Fit:
     """Try all choices on all windows, and fit a gate to what they are worth.
 
     Args:
         choices: Sharpens a uint8 HWC RGB frame, by name of the choice; called by several threads at once.
-        sources: Degraded windows.
+        material: What to try them on.
         bar: Whether to show progress.
     """
     restore: list[Restore] = [*choices.values(), lambda frame: frame]
-    trials = _shuffled(list(_tried(restore, sources, bar)))
+    trials = _shuffled(list(_tried(restore, material, bar)))
     learnt = [trial for number, trial in enumerate(trials) if number % TESTED]
     tested = trials[::TESTED]
     gate = _fitted((*choices, UNTOUCHED), learnt)
     worth = np.stack([trial.ssim for trial in tested])
+    weights = [trial.weight for trial in tested]
     chosen = np.array([trial.ssim[gate.scores(trial.measured[0]).argmax()] for trial in tested])
-    return Fit(gate, float((chosen - worth[:, 0]).mean()), float((worth.max(1) - chosen).mean()))
+    gain, regret = (
+        float(np.average(difference, weights=weights)) for difference in (chosen - worth[:, 0], worth.max(1) - chosen)
+    )
+    return Fit(gate, gain, regret)
 
 
-def _tried(restore: Sequence[Restore], sources: Sequence[WindowSource], bar: bool) -> Iterator[Trial]:
-    places = [(source, item) for source in sources for item in range(len(source))]
+def _tried(restore: Sequence[Restore], material: Sequence[Material], bar: bool) -> Iterator[Trial]:
+    places = [(each, item) for each in material for item in range(len(each.source))]
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        trials = pool.map(lambda place: _trial(restore, place[0].window(place[1])), places)
+        trials = pool.map(lambda place: _trial(restore, place[0].source.window(place[1]), place[0].weight), places)
         yield from track(trials, "trying the experts", total=len(places), disable=not bar)
 
 
-def _trial(restore: Sequence[Restore], window: Window) -> Trial:
+def _trial(restore: Sequence[Restore], window: Window, weight: float) -> Trial:
     degraded = np.ascontiguousarray(window[0])
     sides = [max((side - JUDGED) // 2, 0) for side in degraded.shape[:2]]
     middle = tuple(slice(side, side + JUDGED) for side in sides)
@@ -104,7 +123,7 @@ def _trial(restore: Sequence[Restore], window: Window) -> Trial:
     judged = [ssim(each(degraded)[middle]) for each in restore]
     luma = degraded @ np.array([0.2126, 0.7152, 0.0722])
     limited = np.rint(16 + luma * 219 / 255).astype(np.uint8)
-    return Trial((measures(degraded), measures(limited)), np.array(judged, np.float32))
+    return Trial((measures(degraded), measures(limited)), np.array(judged, np.float32), weight)
 
 
 def _shuffled(trials: list[Trial]) -> list[Trial]:
@@ -115,18 +134,19 @@ def _fitted(names: tuple[str, ...], trials: Sequence[Trial]) -> Gate:
     """The network whose trust, shared out over the choices, gives the most SSIM."""
     measured = torch.from_numpy(np.stack([each for trial in trials for each in trial.measured]))
     ssim = torch.from_numpy(np.stack([trial.ssim for trial in trials for _ in trial.measured]))
+    weights = torch.tensor([trial.weight for trial in trials for _ in trial.measured])
     mean, scale = measured.mean(0), measured.std(0).clamp(min=1e-3)
     gain = 100 * (ssim - ssim[:, names.index(UNTOUCHED), None])
     values, worth = (measured - mean) / scale, torch.where(gain < 0, HARM * gain, gain)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         network = nn.Sequential(nn.Linear(MEASURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(names)))
-        _learn(network, values, worth)
+        _learn(network, values, worth, weights / weights.mean())
     numbers = [parameter.detach().numpy() for parameter in network.parameters()]
     return Gate(names, mean.numpy(), scale.numpy(), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
-def _learn(network: nn.Module, values: Tensor, worth: Tensor) -> None:
+def _learn(network: nn.Module, values: Tensor, worth: Tensor, weights: Tensor) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     shared = functional.softmax(worth / TASTE, dim=1)
@@ -134,9 +154,10 @@ def _learn(network: nn.Module, values: Tensor, worth: Tensor) -> None:
         optimizer.zero_grad()
         scores = network(values + BLUR * torch.randn_like(values))
         if step < STEPS // 2:
-            loss = functional.cross_entropy(scores, shared)
+            losses = functional.cross_entropy(scores, shared, reduction="none")
         else:
-            loss = -(functional.softmax(scores, dim=1) * worth).sum(1).mean()
+            losses = -(functional.softmax(scores, dim=1) * worth).sum(1)
+        loss = (weights * losses).mean()
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's own
         optimizer.step()
         schedule.step()
