@@ -383,13 +383,13 @@ def test_real_model_gives_what_sharpen_gives() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     with LiveStream[Frame](
-        lambda _item, sharp: delivered.put(sharp), to_pixels=lambda item: item, strength=0.7
+        lambda _item, sharp: delivered.put(sharp), to_pixels=lambda item: item, model="large", strength=0.7
     ) as stream:
         stream.prepare(frame)
         stream.submit(frame)
         sharp = delivered.get(timeout=PATIENCE)
     assert sharp is not None
-    np.testing.assert_array_equal(sharp, clearcall.load("small").sharpen(frame, 0.7))
+    np.testing.assert_array_equal(sharp, clearcall.load("large").sharpen(frame, 0.7))
 
 
 def test_ladder_of_bundled_models_starts_with_the_one_asked_for() -> None:

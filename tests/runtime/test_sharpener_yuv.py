@@ -14,12 +14,12 @@ BT601, BT709, BT2020, LIMITED, FULL = 5, 1, 9, 1, 2
 
 @pytest.fixture(scope="module")
 def small():
-    return clearcall.load("small", threads=1)
+    return clearcall.load("small", threads=1).expert("general")
 
 
 @pytest.fixture(scope="module")
 def exact():
-    return clearcall.load("small", threads=1, precision="float32")
+    return clearcall.load("small", threads=1, precision="float32").expert("general")
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ class Gate:
         >>> layer = (np.stack([ones, -ones]), np.zeros(2, np.float32))
         >>> gate = Gate(("general", "untouched"), 0 * ones, ones, (layer,))
         >>> Gate.read(gate.written()).scores(ones).tolist()
-        [14.0, -14.0]
+        [20.0, -20.0]
     """
 
     choices: tuple[str, ...]
