@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from clearcall.errors import InputError
@@ -27,6 +27,8 @@ from clearcall.training.recipe import Recipe
 from clearcall.training.student import Student
 
 FORMAT = "clearcall checkpoint 2"
+_LENGTH_BYTES = 8
+"""A safetensors file begins with the length of its header, little-endian."""
 SUFFIX = ".safetensors"
 LAST = f"last{SUFFIX}"
 BEST = f"best{SUFFIX}"
@@ -95,11 +97,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with safe_open(path, "pt") as file:
-        header = file.metadata() or {}
-        if header.get("format") != FORMAT:
-            raise ValueError(f"it says {header.get('format', 'nothing')!r} where {FORMAT!r} is expected")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+    # Read at once: a run that goes on puts a newer file in its place, and safetensors opens a path more than once.
+    whole = path.read_bytes()
+    tensors = load(whole)
+    length = int.from_bytes(whole[:_LENGTH_BYTES], "little")
+    header = json.loads(whole[_LENGTH_BYTES : _LENGTH_BYTES + length]).get("__metadata__", {})
+    if header.get("format") != FORMAT:
+        raise ValueError(f"it says {header.get('format', 'nothing')!r} where {FORMAT!r} is expected")
     content: dict[str, Any] = _put_together(json.loads(header["state"]), tensors)
     return content
 
