@@ -86,6 +86,18 @@ def test_experts_are_loaded_when_they_are_needed(model: ExpertSharpener):
     assert model.opened("other") is model.expert("other")
 
 
+def test_an_expert_that_was_not_needed_for_long_makes_room_for_another():
+    model = clearcall.load("small")
+    assert isinstance(model, ExpertSharpener)
+    mild, far = model.expert("mild"), model.expert("far")
+    for _ in range(101):
+        assert model.expert("far") is far
+    fine = model.expert("fine")
+    assert model.opened("mild") is None
+    assert (model.opened("far"), model.opened("fine")) == (far, fine)
+    assert model.expert("mild") is not mild
+
+
 def test_many_threads_get_one_and_the_same_expert(model: ExpertSharpener):
     found = []
     threads = [threading.Thread(target=lambda: found.append(model.expert("other"))) for _ in range(8)]
@@ -107,7 +119,7 @@ def test_a_stream_does_not_go_to_and_fro(model: ExpertSharpener):
         return name
 
     assert [chosen(picture) for picture in (SOFT, EDGES, SOFT, EDGES, SOFT)] == ["general"] * 5
-    assert [chosen(EDGES) for _ in range(12)][-1] == "other"
+    assert [chosen(EDGES) for _ in range(24)][-1] == "other"
     smaller = np.ascontiguousarray(SOFT[:48, :64])
     assert chosen(smaller) == "general"
     assert np.array_equal(model.sharpen(EDGES), names["other"].sharpen(EDGES))
@@ -138,7 +150,7 @@ def test_a_live_stream_waits_for_no_expert(experts_folder: Path):
     assert np.array_equal(first.sharpen(EDGES), general.expert("general").sharpen(EDGES))
     shelf._join()
     assert shelf.find_for(name, EDGES, 1.0) is general.expert("other")
-    later = [shelf.find_for(name, SOFT, 1.0) for _ in range(12)]
+    later = [shelf.find_for(name, SOFT, 1.0) for _ in range(24)]
     assert later[0] is general.expert("other")
     assert later[-1] is general.expert("general")
 

@@ -141,7 +141,7 @@ def test_a_stream_keeps_its_choice_until_another_has_been_better_for_some_frames
     shaking = [steady.choose(sign * one) for sign in (1, -1) * 10]
     assert set(shaking) == {"general"}
     assert {steady.choose(3 * one) for _ in range(5)} == {"general"}
-    turned = [steady.choose(-3 * one) for _ in range(10)]
+    turned = [steady.choose(-3 * one) for _ in range(20)]
     assert turned[0] == "general"
     assert turned[-1] == "untouched"
     assert turned == sorted(turned)

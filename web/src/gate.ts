@@ -21,8 +21,8 @@ export const SMALLEST_SIDE = 48;
 
 const [FLAT, NEARLY_FLAT, EDGE] = [0.5, 1.5, 16.5];
 const LITTLE = 0.02;
-const SHARE = 0.2;
-const LEAD = 0.15;
+const SHARE = 0.1;
+const LEAD = 0.3;
 
 /** How many figures `measures` gives. */
 export const MEASURES = DISTANCES.length + PERIODS.length + 6 + 3;

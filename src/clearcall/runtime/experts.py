@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from clearcall.bundle import Bundle
 from clearcall.errors import BundleError
@@ -16,6 +16,9 @@ from clearcall.runtime.yuv import PlaneSharpener
 
 if TYPE_CHECKING:
     from clearcall.media.colour import Colours
+
+_LONG_UNUSED: Final = 100
+"""Frames, of all streams, after which an expert that none of them needed makes room for another."""
 
 AnyFrame = TypeVar("AnyFrame", Frame, DeepFrame)
 
@@ -63,7 +66,7 @@ class ExpertSharpener(Sharpener):
 
     def opened(self, name: str) -> Sharpener | None:
         """As ``expert``, but None while it isn't loaded."""
-        return self._experts.opened.get(name)
+        return self._experts.get(name)
 
     def chosen(self, image: Image) -> Sharpener:
         """The expert that a frame needs.
@@ -155,21 +158,34 @@ class _Untouched(Sharpener):
 
 
 class _Experts:
-    """Loads each expert once, when it is first needed."""
+    """Loads an expert when it is first needed, and lets go of it, and of some 30 MiB, when it hasn't been for long."""
 
     def __init__(self, always: dict[str, Sharpener], load: Callable[[str], Sharpener]) -> None:
-        self.opened = always
+        self._always = always
+        self._opened: dict[str, Sharpener] = {}
         self._load = load
         self._lock = Lock()
+        self._asked = 0
+        self._last: dict[str, int] = {}
+
+    def get(self, name: str) -> Sharpener | None:
+        self._asked += 1
+        self._last[name] = self._asked
+        return self._always.get(name) or self._opened.get(name)
 
     def open(self, name: str) -> Sharpener:
-        found = self.opened.get(name)
+        found = self.get(name)
         if found is not None:
             return found
         with self._lock:
-            if name not in self.opened:
-                self.opened[name] = self._load(name)
-            return self.opened[name]
+            if name not in self._opened:
+                self._drop_unused()
+                self._opened[name] = self._load(name)
+            return self._opened[name]
+
+    def _drop_unused(self) -> None:
+        for name in [name for name in self._opened if self._asked - self._last[name] > _LONG_UNUSED]:
+            del self._opened[name]
 
 
 def check_choices(gate: Gate, bundle: Bundle) -> None:

@@ -44,9 +44,9 @@ _WAVES: Final = np.exp(
 _LUMA: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """What red, green and blue weigh in luma (ITU-R BT.709-6, item 3.2)."""
 
-_SHARE: Final = 0.2
+_SHARE: Final = 0.1
 """How much of the trust in a stream's choices the newest frame decides."""
-_LEAD: Final = 0.15
+_LEAD: Final = 0.3
 """By how much another choice must be trusted more before it takes over."""
 
 SMALLEST_SIDE: Final = 48
@@ -225,8 +225,10 @@ class Steady:
         >>> ones = np.ones(MEASURES, np.float32)
         >>> layer = (np.stack([ones, -ones]), np.zeros(2, np.float32))
         >>> steady = Steady(Gate(("general", "untouched"), 0 * ones, ones, (layer,)))
-        >>> [steady.choose(sign * ones) for sign in (1, 1, -1, -1, -1, -1)]
-        ['general', 'general', 'general', 'general', 'general', 'untouched']
+        >>> [steady.choose(sign * ones) for sign in (1, -1, 1, -1, -1)]
+        ['general', 'general', 'general', 'general', 'general']
+        >>> [steady.choose(-ones) for _ in range(9)][-1]
+        'untouched'
     """
 
     def __init__(self, gate: Gate) -> None:

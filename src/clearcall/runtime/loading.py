@@ -17,7 +17,7 @@ from clearcall.runtime.onnx_engine import ONNXRuntimeEngine
 from clearcall.runtime.packed_graph import read_network
 from clearcall.runtime.sharpener import Sharpener
 from clearcall.runtime.torch_engine import TORCH, TorchEngine
-from clearcall.runtime.yuv import PlaneSharpener
+from clearcall.runtime.yuv import Idle, PlaneSharpener, no_idle
 
 
 def available_models() -> list[str]:
@@ -58,8 +58,8 @@ def load(
         'small'
     """
     check_device(device)
-    bundle = find_bundle(model)
-    opener = _Opener(bundle.without_experts(), precision, threads)
+    bundle, idle = find_bundle(model), no_idle()
+    opener = _Opener(bundle.without_experts(), precision, threads, idle)
     devices = candidates() if device == AUTO else [device]
     if len(devices) > 1:
         makers = {name: partial(opener.open, name) for name in devices}
@@ -74,7 +74,7 @@ def load(
 
     def open_expert(name: str) -> Sharpener:
         alone = bundle.expert(name)
-        opener = _Opener(alone, precision, threads)
+        opener = _Opener(alone, precision, threads, idle)
         engine = opener.open(device)
         return Sharpener(alone, engine, opener.planes(engine))
 
@@ -85,15 +85,16 @@ def load(
 class _Opener:
     """Opens engines of one set of weights."""
 
-    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None, idle: Idle) -> None:
         self._bundle = bundle
         self._precision = precision
         self._threads = threads
         self._compiled = CompiledGraphs()
+        self._idle = idle
 
     def planes(self, engine: Engine) -> PlaneSharpener | None:
         is_openvino = isinstance(engine, OpenVINOEngine)
-        return PlaneSharpener(self._bundle, self._precision, self.openvino) if is_openvino else None
+        return PlaneSharpener(self._bundle, self._precision, self.openvino, self._idle) if is_openvino else None
 
     def openvino(self, graph: bytes | Graph) -> OpenVINOEngine:
         return OpenVINOEngine(graph, threads=self._threads, compiled=self._compiled)

@@ -30,6 +30,15 @@ _LAYOUT: Final = 1
 """Changes when the same student would be laid out otherwise, so that older compiled graphs aren't used."""
 
 
+Idle = deque[tuple[Packed, Packed]]
+"""Packed pictures, before and after, that nothing uses at the moment."""
+
+
+def no_idle() -> Idle:
+    """A place for a few of them."""
+    return deque(maxlen=_IDLE)
+
+
 class PlaneSharpener:
     """A student folded into the colours of a video; one engine per kind of colours, made when it is needed.
 
@@ -37,15 +46,22 @@ class PlaneSharpener:
         bundle: The model.
         precision: Of the arithmetic.
         engine: Makes an engine of a graph.
+        idle: Where packed pictures wait for their next use; models that take turns share it.
     """
 
-    def __init__(self, bundle: Bundle, precision: Precision, engine: Callable[[Graph], OpenVINOEngine]) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        precision: Precision,
+        engine: Callable[[Graph], OpenVINOEngine],
+        idle: Idle | None = None,
+    ) -> None:
         self._bundle = bundle
         self._precision = precision
         self._make_engine = engine
         self._engines: dict[Colours, OpenVINOEngine] = {}
         self._lock = Lock()
-        self._idle: deque[tuple[Packed, Packed]] = deque(maxlen=_IDLE)
+        self._idle = no_idle() if idle is None else idle
 
     @property
     def is_possible(self) -> bool:
