@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from clearcall.bundle import Bundle
 from clearcall.errors import BundleError
-from clearcall.frame import DeepFrame, Frame, Plane, Planes, check_frame, check_planes
+from clearcall.frame import DeepFrame, Frame, Planes
 from clearcall.runtime.engine import Engine
 from clearcall.runtime.gate import GENERAL, SMALLEST_SIDE, UNTOUCHED, Gate, Image, Steady, measures
-from clearcall.runtime.sharpener import Sharpener, check_strength
+from clearcall.runtime.sharpener import Sharpener, copy_planes
 from clearcall.runtime.yuv import PlaneSharpener
 
 if TYPE_CHECKING:
@@ -88,29 +88,9 @@ class ExpertSharpener(Sharpener):
         """The same model for the frames of one stream, given in their order by one thread at a time."""
         return _Following(self, self._bundle, self._engine, self._planes)
 
-    def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
-        """Sharpen one frame; see ``Sharpener.sharpen``."""
-        check_frame(frame)
-        check_strength(strength)
-        return self.chosen(frame).sharpen(frame, strength) if strength else frame.copy()
-
     def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
         """Compile the weights for all links; an expert is compiled when it is first chosen."""
         self.expert(GENERAL).prepare(width, height, strength, colours=colours)
-
-    def sharpen_yuv(
-        self,
-        y: Plane,
-        u: Plane,
-        v: Plane,
-        *,
-        colours: Colours,
-        strength: float = 1.0,
-        out: Planes | None = None,
-    ) -> Planes:
-        """Sharpen one frame of 4:2:0 planes; see ``Sharpener.sharpen_yuv``."""
-        check_planes(y, u, v)
-        return self.chosen(y).sharpen_yuv(y, u, v, colours=colours, strength=strength, out=out)
 
 
 class _Following(ExpertSharpener):
@@ -139,22 +119,11 @@ class _Untouched(Sharpener):
     def prepare(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> None:
         pass
 
-    def sharpen(self, frame: AnyFrame, strength: float = 1.0) -> AnyFrame:
-        check_strength(strength)
-        return super().sharpen(frame, 0.0)
+    def _sharpened(self, frame: AnyFrame, strength: float) -> AnyFrame:
+        return frame.copy()
 
-    def sharpen_yuv(
-        self,
-        y: Plane,
-        u: Plane,
-        v: Plane,
-        *,
-        colours: Colours,
-        strength: float = 1.0,
-        out: Planes | None = None,
-    ) -> Planes:
-        check_strength(strength)
-        return super().sharpen_yuv(y, u, v, colours=colours, strength=0.0, out=out)
+    def _sharpen_planes(self, planes: Planes, colours: Colours, strength: float, out: Planes) -> None:
+        copy_planes(planes, out)
 
 
 class _Experts:

@@ -108,9 +108,7 @@ class Sharpener:
         check_strength(strength)
         if strength == 0:
             return frame.copy()
-        if frame.dtype == np.uint16:
-            return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
-        return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
+        return self.chosen(frame)._sharpened(frame, strength)
 
     def is_ready(self, width: int, height: int, strength: float = 1.0, *, colours: Colours | None = None) -> bool:
         """Whether frames of a size are sharpened at once; if not, the first has to wait until the model is compiled.
@@ -186,15 +184,26 @@ class Sharpener:
             raise InputError("The planes to write to must have the sizes of the planes to sharpen.")
         result = (np.empty_like(y), np.empty_like(u), np.empty_like(v)) if out is None else out
         if strength == 0:
-            _copy((y, u, v), result)
-        elif self._planes is not None and self._planes.is_possible:
-            self._planes.sharpen((y, u, v), colours, strength, result)
+            copy_planes((y, u, v), result)
+        else:
+            self.chosen(y)._sharpen_planes((y, u, v), colours, strength, result)
+        return result
+
+    def _sharpened(self, frame: AnyFrame, strength: float) -> AnyFrame:
+        """By this model's own weights."""
+        if frame.dtype == np.uint16:
+            return self._sharpen_deep(frame, strength)  # type: ignore[arg-type,return-value]  # told by dtype
+        return self._sharpen_8_bit(frame, strength)  # type: ignore[arg-type,return-value]
+
+    def _sharpen_planes(self, planes: Planes, colours: Colours, strength: float, out: Planes) -> None:
+        """By this model's own weights."""
+        if self._planes is not None and self._planes.is_possible:
+            self._planes.sharpen(planes, colours, strength, out)
         else:
             from clearcall.media.colour import from_planes, from_rgb, to_planes, to_rgb
 
-            sharp = self.sharpen(to_rgb(from_planes(y, u, v, colours)), strength)
-            _copy(to_planes(from_rgb(sharp, "yuv420p", colours)), result)
-        return result
+            sharp = self._sharpened(to_rgb(from_planes(*planes, colours)), strength)
+            copy_planes(to_planes(from_rgb(sharp, "yuv420p", colours)), out)
 
     def _sharpen_8_bit(self, frame: Frame, strength: float) -> Frame:
         height, width = frame.shape[:2]
@@ -208,7 +217,8 @@ class Sharpener:
         return np.clip(frame + DEPTH_STEP * correction, 0, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
-def _copy(planes: Planes, targets: Planes) -> None:
+def copy_planes(planes: Planes, targets: Planes) -> None:
+    """Copy planes into others of the same shapes."""
     for plane, target in zip(planes, targets, strict=True):
         target[:] = plane
 
