@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from clearcall.degrade.sampling import DEFAULT_MIX
 from clearcall.errors import RecipeError
 from clearcall.training.recipe import parse_recipe, read_recipe
 
@@ -36,6 +37,10 @@ def test_recipes_in_the_repository_are_valid_and_named_like_their_file(path):
         ("name = 'x'\n[data]\ndegradation = 'clean'\n[data.mix]\nclean = 0.5", "data.mix is for random links"),
         ("name = ", "not valid TOML"),
         ("description = 'x'", "name is missing"),
+        ("like = 3", "give the name of one recipe"),
+        ("like = 'smal'", "nearest is small"),
+        ("like = 'wrong.toml'", "let one of them stand for itself"),
+        ("like = 'small'\n[student]\nwitdh = 8", "nearest is student.width"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, expected):
@@ -45,6 +50,21 @@ def test_what_is_wrong_is_named(tmp_path, text, expected):
         read_recipe(path)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_recipe_gives_only_what_differs_from_another(tmp_path):
+    (tmp_path / "far.toml").write_text(
+        "like = 'near.toml'\nname = 'far'\n[student]\nwidth = 8\n[data.mix]\nclean = 0.5"
+    )
+    (tmp_path / "near.toml").write_text(
+        "like = 'small'\nname = 'near'\n[data]\nvariants = 3\n[data.mix]\nclean = 0.1\nresized = 0.4"
+    )
+    near, far, small = (read_recipe(name) for name in (tmp_path / "near.toml", tmp_path / "far.toml", "small"))
+    assert near.name == "near" and near.data.variants == far.data.variants == 3
+    assert (near.student, near.training, near.losses) == (small.student, small.training, small.losses)
+    assert far.student == small.student.model_copy(update={"width": 8})
+    assert (near.data.mix.clean, near.data.mix.resized) == (0.1, 0.4)
+    assert (far.data.mix.clean, far.data.mix.resized) == (0.5, DEFAULT_MIX.resized)  # replaced whole
 
 
 def test_missing_recipe(tmp_path):

@@ -205,26 +205,62 @@ def shipped_recipes() -> dict[str, Path]:
 def read_recipe(name: str | Path) -> Recipe:
     """Read and check a recipe.
 
+    A recipe with ``like = "OTHER"`` (a name, or a file beside it) takes over what the other says; of each section it
+    gives only the keys that differ. A table within a section, such as ``data.mix``, is replaced whole.
+
     Args:
         name: A TOML file, or the name of a recipe that ships with clearcall.
 
     Raises:
         RecipeError: No such recipe (the nearest shipped one is named), not TOML, an unknown key (the nearest known one
-            is named) or an impossible value.
+            is named), an impossible value, or recipes that are like each other in a circle.
 
     Example:
         >>> read_recipe("small").student.width
         16
+        >>> read_recipe("nano-far").data.mix == read_recipe("small-far").data.mix
+        True
     """
+    path = _found(name)
+    return parse_recipe(_values(path, ()), str(path))
+
+
+def _found(name: str | Path, folder: Path = Path()) -> Path:
     shipped = shipped_recipes()
-    path = shipped.get(str(name), Path(name))
+    path = shipped.get(str(name), folder / name)
     if not path.exists() and path.suffix != ".toml":
         nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)[0]
         raise RecipeError(
             f"There is no recipe {name}: neither a TOML file nor a shipped one; the nearest is {nearest}."
         )
+    return path
+
+
+def _values(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
+    """What a recipe says, with what it takes over from others."""
+    values = _table(path)
+    other = values.pop("like", None)
+    if other is None:
+        return values
+    if not isinstance(other, str):
+        raise RecipeError(f"{path}: like is {other!r}; give the name of one recipe.")
+    if path.resolve() in before:
+        raise RecipeError(f"{path}: it is like itself by way of others; let one of them stand for itself.")
     try:
-        return parse_recipe(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        taken = _values(_found(other, path.parent), (*before, path.resolve()))
+    except RecipeError as error:
+        raise RecipeError(f"{path} (like {other}): {error}") from error
+    sections = {key: taken[key] | value for key, value in values.items() if _both_tables(taken.get(key), value)}
+    return taken | values | sections
+
+
+def _both_tables(first: object, second: object) -> bool:
+    return isinstance(first, dict) and isinstance(second, dict)
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"The recipe {path} can't be read: {error.strerror}; check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
