@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import random
+import shutil
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,19 @@ def test_models_are_served_as_their_cards_say(server: Served) -> None:
 )
 def test_nothing_but_the_bundles_files_is_served(server: Served, path: str) -> None:
     assert server.request("GET", path)[0] == 404
+
+
+def test_a_model_whose_file_is_deleted_while_the_server_runs_is_told(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundled_models()["deblur"], tmp_path / "own"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"name": "own"}))
+    with served(tmp_path, "--model", str(folder)) as server:
+        path = f"/models/own/{card['graphs']['float32']['file']}"
+        assert server.request("GET", path)[0] == 200
+        (folder / card["graphs"]["float32"]["file"]).unlink()
+        status, _, body = server.request("GET", path)
+        assert status == 404
+        assert "is gone" in sentence(body)
 
 
 def test_wrong_requests_are_refused_with_a_clear_status(server: Served, offer: str) -> None:

@@ -179,8 +179,13 @@ def _model_routes(settings: SessionSettings) -> list[BaseRoute]:
         name, file = request.path_params["name"], request.path_params["file"]
         if not any(entry["name"] == name and file in entry["files"] for entry in index):
             return _refuse(Refusal(404, "There is no such model or file here; /models/index.json lists them."))
+        path = bundles[name].folder / file
+        if not path.is_file():
+            return _refuse(
+                Refusal(404, f"The file {file} of {name} is gone from this server; put it back, or start it again.")
+            )
         kind = "application/json" if file.endswith(".json") else "application/octet-stream"
-        return FileResponse(bundles[name].folder / file, media_type=kind)
+        return FileResponse(path, media_type=kind)
 
     return [Route("/models/index.json", list_models), Route("/models/{name}/{file}", give_file)]
 
