@@ -23,8 +23,8 @@ def cache(tmp_path, monkeypatch):
 def readings(monkeypatch):
     """How often a graph has been read, which compiling needs and a cached one doesn't."""
     count = []
-    read = ONNXGraph.model
-    monkeypatch.setattr(ONNXGraph, "model", lambda graph: (count.append(1), read(graph))[1])
+    read = ONNXGraph._read
+    monkeypatch.setattr(ONNXGraph, "_read", lambda graph: (count.append(1), read(graph))[1])
     return count
 
 

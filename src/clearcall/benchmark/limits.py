@@ -92,3 +92,8 @@ class _Built:
 
     def model(self) -> Model:
         return build_packed(self.network, self.peaks)
+
+    def sized(self, height: int, width: int) -> Model:
+        model = self.model()
+        model.reshape({"frame": [1, height, width, _CHANNELS]})
+        return model

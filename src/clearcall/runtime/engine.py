@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -14,12 +14,16 @@ from clearcall.cpus import usable_cpus
 from clearcall.errors import BundleError
 from clearcall.frame import Frame
 from clearcall.runtime.compiled import CompiledGraphs
+from clearcall.runtime.int8_ops import AS_SHARP
 from clearcall.runtime.quiet import load_openvino
+from clearcall.runtime.rows_graph import by_rows
 
 if TYPE_CHECKING:
     import openvino as ov
-    from openvino import Model
 
+_COLOURS: Final = 3
+_LAYOUT: Final = 2
+"""Changes when the same graph would be laid out otherwise, so that older compiled graphs aren't used."""
 SIZES_KEPT = 4
 """Frame sizes whose compiled graphs are kept; one more evicts the one not used for longest."""
 
@@ -63,6 +67,14 @@ class Graph(Protocol):
         """Make the graph: ``frame``, uint8 (1, H, W, C), to ``sharp`` of the same shape and type."""
         ...
 
+    def sized(self, height: int, width: int) -> ov.Model:
+        """Make the graph for frames of one size, laid out as is fastest for it.
+
+        Its result has as many bytes as the frame; where its shape is another, the graph has a second input,
+        ``AS_SHARP``: the frame's bytes in the shape of the result.
+        """
+        ...
+
 
 class ONNXGraph:
     """The graph in a bundle's ONNX file.
@@ -73,6 +85,7 @@ class ONNXGraph:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self._model: ov.Model | None = None
         self.digest = hashlib.sha256(content).hexdigest()
 
     def model(self) -> ov.Model:
@@ -81,6 +94,20 @@ class ONNXGraph:
         Raises:
             BundleError: Not a graph that OpenVINO reads, or weights that aren't finite.
         """
+        if self._model is None:
+            self._model = self._read()
+        return self._model
+
+    def sized(self, height: int, width: int) -> ov.Model:
+        """The graph for frames of one size; see ``Graph.sized``."""
+        laid_out = by_rows(self.model(), height, width)
+        if laid_out is not None:
+            return laid_out
+        model = self.model().clone()
+        model.reshape({"frame": [1, height, width, _COLOURS]})
+        return model
+
+    def _read(self) -> ov.Model:
         try:
             model = load_openvino().Core().read_model(self._content)
         except RuntimeError as error:
@@ -119,10 +146,9 @@ class OpenVINOEngine:
         self._graph: Graph = ONNXGraph(graph) if isinstance(graph, bytes) else graph
         self._stored = compiled
         self._checked = (self._graph.digest, ov.__version__)
-        self._model: Model | None = None
         if compiled is None or compiled.get(self._checked) is None:
             with _BUILDING:
-                self._read()
+                self._graph.model()
             if compiled is not None:
                 compiled.put(self._checked, b"")
         self._compiled: OrderedDict[tuple[int, int, bool], _Requests] = OrderedDict()
@@ -154,14 +180,15 @@ class OpenVINOEngine:
                 self._compiled.move_to_end(key)
                 return self._compiled[key]
         with _BUILDING:  # frames of other sizes are sharpened meanwhile
-            requests = self._compiled.get(key) or _Requests(self._compile([1, height, width, channels], blended))
+            requests = self._compiled.get(key) or _Requests(self._compile(height, width, channels, blended=blended))
         with self._lock:
             self._compiled[key] = requests
             if len(self._compiled) > SIZES_KEPT:
                 self._compiled.popitem(last=False)
         return requests
 
-    def _compile(self, shape: list[int], blended: bool) -> ov.CompiledModel:
+    def _compile(self, height: int, width: int, channels: int, *, blended: bool) -> ov.CompiledModel:
+        shape = [_LAYOUT, height, width, channels]
         key = (*self._checked, shape, blended, sorted(self._settings.items()), self.device)
         stored = None if self._stored is None else self._stored.get(key)
         if self._stored is not None and stored is not None:
@@ -169,8 +196,7 @@ class OpenVINOEngine:
                 return self._core.import_model(stored, "CPU", self._settings)
             except RuntimeError:  # whole, but not what this engine can use
                 self._stored.drop(key)
-        model = self._read().clone()
-        model.reshape({"frame": shape})
+        model = self._graph.sized(height, width)
         if blended:
             _add_strength(model)
         compiled = self._core.compile_model(model, "CPU", self._settings)
@@ -178,17 +204,14 @@ class OpenVINOEngine:
             self._stored.put(key, compiled.export_model().getvalue())
         return compiled
 
-    def _read(self) -> ov.Model:
-        if self._model is None:
-            self._model = self._graph.model()
-        return self._model
-
 
 class _Requests:
     """Inference requests of one compiled graph; each is used by one thread at a time."""
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
         self._compiled = compiled
+        names = {name for each in compiled.inputs for name in each.get_names()}
+        self._result = tuple(compiled.output(0).shape) if AS_SHARP in names else None
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
 
     def run(self, inputs: dict[str, Any], output: Frame) -> None:
@@ -199,6 +222,9 @@ class _Requests:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
+        if self._result is not None:
+            inputs[AS_SHARP] = inputs["frame"].reshape(self._result)
+            output = output.reshape(self._result)
         request.set_output_tensor(ov.Tensor(output, shared_memory=True))
         request.infer(inputs, share_inputs=True, share_outputs=True)
         self._idle.put(request)
@@ -218,7 +244,8 @@ def _add_strength(model: ov.Model) -> None:
 
     strength = ops.parameter([], np.float32, name="strength")
     strength.output(0).set_names({"strength"})
-    frame = ops.convert(model.input("frame").get_node(), "f32")
+    same_shape = AS_SHARP if len(model.inputs) > 1 else "frame"
+    frame = ops.convert(model.input(same_shape).get_node(), "f32")
     result = model.get_results()[0]
     sharp = ops.convert(result.input_value(0), "f32")
     blended = ops.add(frame, ops.multiply(strength, ops.subtract(sharp, frame)))

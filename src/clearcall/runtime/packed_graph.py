@@ -13,13 +13,24 @@ import numpy as np
 
 from clearcall.errors import BundleError
 from clearcall.runtime.folding import Layer, Network, Weights
+from clearcall.runtime.int8_ops import (
+    AS_SHARP,
+    LEVEL,
+    Levels,
+    add_input,
+    convolution,
+    levels_of,
+    picture_of,
+    rounded,
+    seen,
+    side_by_side,
+)
 from clearcall.runtime.quantise import quantise
 from clearcall.runtime.quiet import load_openvino
 
 if TYPE_CHECKING:
     import openvino as ov
 
-_LEVEL: Final = 1 / 255
 _ONE_TOP: Final = 63
 """Two channels of ones side by side, at most this each, don't overflow 16 bits; see ``quantise``."""
 
@@ -61,30 +72,30 @@ def read_peaks(model: ov.Model) -> list[float]:
     return peaks
 
 
-def build_packed(network: Network, peaks: Sequence[float] | None) -> ov.Model:
+def build_packed(network: Network, peaks: Sequence[float] | None, *, paired: bool = False) -> ov.Model:
     """Build the graph of a student of packed frames.
 
     Args:
         network: The student, made by ``fold``.
         peaks: For each hidden layer what the largest 8-bit level stands for; None computes in float32.
+        paired: Let the last convolution give two neighbouring blocks at once, which is faster where a block has eight
+            channels and gives the same bits. For an even number of blocks across; ``sharp`` is uint8 (1, H / stride,
+            W / stride / 2, 2 * channels) then, and so is a second input, ``AS_SHARP``, with the bytes of ``frame``.
     """
     openvino = load_openvino()
     ops = openvino.opset13
     channels = network.layers[0].weight.shape[1]
-    frame = ops.parameter([1, -1, -1, channels], np.uint8, name="frame")
-    frame.output(0).set_names({"frame"})
-    levels = ops.convert(ops.transpose(frame, [0, 3, 1, 2]), "f32")
-    degraded = features = ops.multiply(levels, np.float32(_LEVEL))
-    for index, layer in enumerate(network.layers):
-        features = _convolution(ops, layer, features, quantised=peaks is not None)
-        if index < len(network.layers) - 1:
-            features = ops.relu(features)
-            if peaks is not None:
-                features = _rounded(ops, features, peaks[index], peaks[index])
-    whole = ops.convert(_rounded(ops, ops.add(features, degraded), 1.0, 255.0), "u8")
-    sharp = ops.transpose(whole, [0, 2, 3, 1])
-    sharp.output(0).set_names({"sharp"})
-    return openvino.Model([sharp], [frame], "clearcall-packed")
+    frame = add_input(ops, "frame", [1, -1, -1, channels])
+    inputs = [frame, add_input(ops, AS_SHARP, [1, -1, -1, 2 * channels])] if paired else [frame]
+    degraded = ops.multiply(levels_of(ops, inputs[-1]), np.float32(LEVEL))
+    features = degraded if peaks is None else seen(ops, frame)
+    *hidden, last = network.layers
+    for index, layer in enumerate(hidden):
+        features = ops.relu(_convolution(ops, layer, features, quantised=peaks is not None))
+        if peaks is not None:
+            features = rounded(ops, features, (0.0, peaks[index]))
+    correction = _convolution(ops, last, features, quantised=peaks is not None, paired=paired)
+    return openvino.Model([picture_of(ops, ops.add(correction, degraded))], inputs, "clearcall-packed")
 
 
 def _constants(model: ov.Model) -> dict[str, Weights]:
@@ -92,25 +103,23 @@ def _constants(model: ov.Model) -> dict[str, Weights]:
     return {operation.get_friendly_name(): np.array(operation.data, np.float32) for operation in operations}
 
 
-def _convolution(ops: Any, layer: Layer, features: ov.Node, *, quantised: bool) -> ov.Node:
-    weight, bias = _quantised(ops, layer) if quantised else (ops.constant(layer.weight), layer.bias)
-    margin = [layer.weight.shape[-1] // 2] * 2
-    convolved = ops.convolution(features, weight, [1, 1], margin, margin, [1, 1])
-    return ops.add(convolved, bias.reshape(1, -1, 1, 1).astype(np.float32))
+def _convolution(ops: Any, layer: Layer, features: ov.Node, *, quantised: bool, paired: bool = False) -> ov.Node:
+    if not quantised:
+        margin = [layer.weight.shape[-1] // 2] * 2
+        convolved = ops.convolution(features, ops.constant(layer.weight), [1, 1], margin, margin, [1, 1])
+        return ops.add(convolved, layer.bias.reshape(1, -1, 1, 1).astype(np.float32))
+    levels, scales, bias = _quantised(layer)
+    if not paired:
+        return convolution(ops, features, (levels, scales), bias)
+    twice = (np.tile(each, 2) for each in (scales, bias))
+    return convolution(ops, features, (side_by_side(levels), next(twice)), next(twice), strides=(1, 2), margins=(1, 1))
 
 
-def _quantised(ops: Any, layer: Layer) -> tuple[ov.Node, Weights]:
+def _quantised(layer: Layer) -> tuple[Levels, Weights, Weights]:
     """Weights in 8 bits, and the bias with what the channels of ones lost by it: only the frame's edges notice."""
-    seen = layer.weight.shape[1] - layer.ones
-    levels, scales = quantise(layer.weight[:, :seen])
-    scales = scales[:, None, None, None]
-    ones = np.clip(np.rint(layer.weight[:, seen:] / scales), -_ONE_TOP, _ONE_TOP)
-    lost = (layer.weight[:, seen:] - ones * scales).sum(axis=(1, 2, 3))
-    levels = ops.constant(np.concatenate([levels, ones.astype(np.int8)], axis=1))
-    return ops.multiply(ops.convert(levels, "f32"), scales), layer.bias + lost
-
-
-def _rounded(ops: Any, values: ov.Node, peak: float, top: float) -> ov.Node:
-    """Clamp to [0, peak], round to 256 levels, and scale to [0, top]."""
-    limits = [np.float32(limit) for limit in (0.0, peak, 0.0, top)]
-    return ops.fake_quantize(values, *limits, 256)
+    seen_by_it = layer.weight.shape[1] - layer.ones
+    levels, scales = quantise(layer.weight[:, :seen_by_it])
+    each = scales[:, None, None, None]
+    ones = np.clip(np.rint(layer.weight[:, seen_by_it:] / each), -_ONE_TOP, _ONE_TOP)
+    lost = (layer.weight[:, seen_by_it:] - ones * each).sum(axis=(1, 2, 3))
+    return np.concatenate([levels, ones.astype(np.int8)], axis=1), scales, layer.bias + lost

@@ -16,6 +16,7 @@ from clearcall.bundle import Bundle, Precision
 from clearcall.frame import Planes
 from clearcall.runtime.engine import Graph, ONNXGraph, OpenVINOEngine
 from clearcall.runtime.folding import Network, can_fold, channels_of, fold
+from clearcall.runtime.int8_ops import AS_SHARP
 from clearcall.runtime.packed_graph import build_packed, read_network, read_peaks
 from clearcall.runtime.packing import Packed, Packing
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 
 _IDLE: Final = 4
-_LAYOUT: Final = 1
-"""Changes when the same student would be laid out otherwise, so that older compiled graphs aren't used."""
+_PAIRED: Final = 8
+"""Channels of a block of which engines compute two for the price of one."""
 
 
 Idle = deque[tuple[Packed, Packed]]
@@ -135,9 +136,24 @@ class _Folded:
         self._network = network
         self._colours = colours
         graphs = sorted((name, entry.sha256) for name, entry in bundle.card.graphs.items())
-        self.digest = hashlib.sha256(repr((_LAYOUT, precision, graphs, colours)).encode()).hexdigest()
+        self.digest = hashlib.sha256(repr((precision, graphs, colours)).encode()).hexdigest()
 
     def model(self) -> ov.Model:
+        return build_packed(*self._student)
+
+    def sized(self, height: int, width: int) -> ov.Model:
+        network, peaks = self._student
+        channels = network.layers[-1].bias.size
+        paired = peaks is not None and channels == _PAIRED and width % 2 == 0
+        model = build_packed(network, peaks, paired=paired)
+        shapes = {"frame": [1, height, width, channels]}
+        if paired:
+            shapes[AS_SHARP] = [1, height, width // 2, 2 * channels]
+        model.reshape(shapes)
+        return model
+
+    @cached_property
+    def _student(self) -> tuple[Network, list[float] | None]:
         is_int8 = self._precision == "int8"
         peaks = read_peaks(ONNXGraph(self._bundle.graph("int8")).model()) if is_int8 else None
-        return build_packed(fold(self._network, self._colours), peaks)
+        return fold(self._network, self._colours), peaks
