@@ -26,7 +26,7 @@ def plainly(content: bytes, frame: np.ndarray) -> np.ndarray:
     model = load_openvino().Core().read_model(content)
     model.reshape({"frame": [1, *frame.shape]})
     compiled = load_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled({"frame": frame[None]})["sharp"][0]
+    return np.asarray(compiled({"frame": frame[None]})["sharp"][0])
 
 
 @pytest.mark.parametrize("expert", [None, *SMALL.card.experts])
