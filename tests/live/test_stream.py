@@ -233,10 +233,10 @@ def test_real_model_compiles_in_the_background_and_the_stream_goes_on() -> None:
     held, begun = threading.Event(), threading.Event()
     compile_model = model._engine._compile  # type: ignore[attr-defined]
 
-    def hold(*size: object) -> object:
+    def hold(*size: object, blended: object) -> object:
         begun.set()
         assert held.wait(PATIENCE)
-        return compile_model(*size)
+        return compile_model(*size, blended=blended)
 
     delivered: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     with LiveStream[Frame](
