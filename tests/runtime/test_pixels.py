@@ -12,7 +12,8 @@ import clearcall
 from clearcall.media.colour import Colours, from_rgb, to_planes, to_rgb
 from clearcall.runtime.pixels import Shape, pixels_of, sharpen_pixels, to_frame, to_video_frame
 
-SHARP = clearcall.load("small", threads=1)
+SHARP = clearcall.load("small", threads=1).expert("general")
+"""One set of weights: which of them fits may be told otherwise from planes than from RGB."""
 
 
 def decoded(pixel_format: str, colours: Colours | None = None) -> av.VideoFrame:

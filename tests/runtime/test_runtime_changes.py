@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 144, 256
 
 @cache
 def sharpener() -> Sharpener:
-    return clearcall.load("large", threads=1)
+    return clearcall.load("deblur", threads=1)
 
 
 def noise(seed: int, height: int = HEIGHT, width: int = WIDTH) -> Planes:

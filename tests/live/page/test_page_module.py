@@ -337,8 +337,8 @@ def test_webgpu_agrees_with_python(
     before, after, backend = run(
         page,
         """
-  const frame = await createImageBitmap(await (await fetch(argument)).blob(), 40, 30, 65, 48);
-  const canvas = Object.assign(document.createElement("canvas"), { width: 65, height: 48 });
+  const frame = await createImageBitmap(await (await fetch(argument)).blob(), 120, 70, 81, 60);
+  const canvas = Object.assign(document.createElement("canvas"), { width: 81, height: 60 });
   const context = canvas.getContext("2d");
   context.drawImage(frame, 0, 0);
   const before = canvas.toDataURL();
