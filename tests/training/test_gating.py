@@ -11,6 +11,7 @@ from clearcall.bundle import read_bundle
 from clearcall.errors import InputError
 from clearcall.evaluation.filters import unsharp
 from clearcall.runtime.gate import Gate, measures
+from clearcall.training import gating
 from clearcall.training.export import export_bundle
 from clearcall.training.fit import RunOptions, train
 from clearcall.training.gating import Material, fit_gate
@@ -38,6 +39,22 @@ def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
         chosen = [fit.gate.best(measures(fresh.window(item)[0])) for item in range(len(fresh))]
         assert chosen.count(expected) > 0.8 * len(chosen)
         assert "blurs" not in chosen
+
+
+def test_what_a_gate_gains_is_told_on_pictures_it_never_saw(sharp_folder, monkeypatch):
+    source = windows(sharp_folder, "bicubic-x2", 1, 2)
+    names = [picture.name for picture in source.pictures]
+    fits = []
+    fitted = gating._fitted
+    monkeypatch.setattr(
+        gating,
+        "_fitted",
+        lambda choices, trials: (fits.append({t.picture for t in trials}), fitted(choices, trials))[1],
+    )
+    fit_gate({"general": unsharp(1.0)}, [Material(source, pictures=names)])
+    first, shipped = fits
+    assert shipped == set(names)
+    assert first == set(names) - set(sorted(names)[:: gating.TESTED])
 
 
 def test_the_same_windows_give_the_same_gate(sharp_folder):

@@ -20,7 +20,7 @@ from clearcall.cpus import usable_cpus
 from clearcall.evaluation.metrics import ssim_to
 from clearcall.frame import Frame
 from clearcall.runtime.gate import MEASURES, UNTOUCHED, Gate, Measures, measures
-from clearcall.training.windows import Window, WindowSource
+from clearcall.training.windows import WindowSource
 
 HIDDEN = 64
 STEPS = 6000
@@ -35,7 +35,7 @@ BLUR = 0.03
 HARM = 2.0
 """How much more a loss against the untouched frame counts than a gain."""
 TESTED = 5
-"""One window in so many is kept from the fit, to tell how well it generalises."""
+"""One picture in so many is kept from a first fit, to tell how well it does on what it never saw."""
 JUDGED = 384
 """Side of the middle part of a window on which choices are judged."""
 SEED = 30_000
@@ -51,16 +51,18 @@ class Trial:
         measured: What the gate sees of it: as RGB, and as luma of limited range, as decoders give it.
         ssim: Of each choice's output, in the order of the choices.
         weight: How much it counts.
+        picture: What it is a window of.
     """
 
     measured: tuple[Measures, Measures]
     ssim: NDArray[np.float32]
     weight: float
+    picture: str
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A gate and its figures on windows that it wasn't fitted to.
+    """A gate fitted to all windows, and the figures of one like it on windows of pictures that it wasn't fitted to.
 
     Attributes:
         gate: The gate.
@@ -80,10 +82,16 @@ class Material:
     Attributes:
         source: Degraded windows.
         weight: How much each of them counts.
+        pictures: Names of the pictures that they are windows of, in turn; without, each is one of its own.
     """
 
     source: WindowSource
     weight: float = 1.0
+    pictures: Sequence[str] = ()
+
+    def picture(self, item: int) -> str:
+        """What window ``item`` is a window of."""
+        return self.pictures[item % len(self.pictures)] if self.pictures else str(item)
 
 
 def fit_gate(choices: Mapping[str, Restore], material: Sequence[Material], *, bar: bool = False) -> Fit:
@@ -96,26 +104,33 @@ def fit_gate(choices: Mapping[str, Restore], material: Sequence[Material], *, ba
     """
     restore: list[Restore] = [*choices.values(), lambda frame: frame]
     trials = _shuffled(list(_tried(restore, material, bar)))
-    learnt = [trial for number, trial in enumerate(trials) if number % TESTED]
-    tested = trials[::TESTED]
-    gate = _fitted((*choices, UNTOUCHED), learnt)
+    names = (*choices, UNTOUCHED)
+    kept = set(sorted({trial.picture for trial in trials})[::TESTED])
+    tested = [trial for trial in trials if trial.picture in kept]
+    gain, regret = _figures(_fitted(names, [trial for trial in trials if trial.picture not in kept]), tested)
+    return Fit(_fitted(names, trials), gain, regret)
+
+
+def _figures(gate: Gate, tested: Sequence[Trial]) -> tuple[float, float]:
+    """What a gate's choices gain over the first one for all, and what the best choice for each would gain besides."""
     worth = np.stack([trial.ssim for trial in tested])
     weights = [trial.weight for trial in tested]
     chosen = np.array([trial.ssim[gate.scores(trial.measured[0]).argmax()] for trial in tested])
     gain, regret = (
         float(np.average(difference, weights=weights)) for difference in (chosen - worth[:, 0], worth.max(1) - chosen)
     )
-    return Fit(gate, gain, regret)
+    return gain, regret
 
 
 def _tried(restore: Sequence[Restore], material: Sequence[Material], bar: bool) -> Iterator[Trial]:
     places = [(each, item) for each in material for item in range(len(each.source))]
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        trials = pool.map(lambda place: _trial(restore, place[0].source.window(place[1]), place[0].weight), places)
+        trials = pool.map(lambda place: _trial(restore, *place), places)
         yield from track(trials, "trying the experts", total=len(places), disable=not bar)
 
 
-def _trial(restore: Sequence[Restore], window: Window, weight: float) -> Trial:
+def _trial(restore: Sequence[Restore], material: Material, item: int) -> Trial:
+    window = material.source.window(item)
     degraded = np.ascontiguousarray(window[0])
     sides = [max((side - JUDGED) // 2, 0) for side in degraded.shape[:2]]
     middle = tuple(slice(side, side + JUDGED) for side in sides)
@@ -123,7 +138,8 @@ def _trial(restore: Sequence[Restore], window: Window, weight: float) -> Trial:
     judged = [ssim(each(degraded)[middle]) for each in restore]
     luma = degraded @ np.array([0.2126, 0.7152, 0.0722])
     limited = np.rint(16 + luma * 219 / 255).astype(np.uint8)
-    return Trial((measures(degraded), measures(limited)), np.array(judged, np.float32), weight)
+    worth = np.array(judged, np.float32)
+    return Trial((measures(degraded), measures(limited)), worth, material.weight, material.picture(item))
 
 
 def _shuffled(trials: list[Trial]) -> list[Trial]:
