@@ -9,12 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearcall.bundle import bundled_models, read_bundle
+from clearcall.media.colour import Colours
 from clearcall.runtime.engine import ONNXGraph, OpenVINOEngine
 from clearcall.runtime.int8_ops import AS_SHARP
+from clearcall.runtime.packed_graph import read_network
 from clearcall.runtime.quiet import load_openvino
 from clearcall.runtime.rows_graph import by_rows
+from clearcall.runtime.yuv import _Folded
 
 SMALL = read_bundle(bundled_models()["small"])
+LEFT = Colours(matrix=1, range=1, siting="left")
 
 
 def inputs_of(model: object) -> set[str]:
@@ -65,6 +69,19 @@ def test_other_graphs_stay_as_they_are(model: str, precision: str) -> None:
     graph = ONNXGraph(read_bundle(bundled_models()[model]).graph(precision))  # type: ignore[arg-type]
     assert by_rows(graph.model(), 64, 64) is None
     assert inputs_of(graph.sized(64, 64)) == {"frame"}
+
+
+@settings(max_examples=12, deadline=None)
+@given(height=st.integers(2, 30), width=st.integers(1, 30), seed=st.integers(0, 99))
+def test_two_blocks_at_once_are_the_same_bits(height: int, width: int, seed: int) -> None:
+    """Packed planes, with an odd number of blocks across left as they were."""
+    graph = _Folded(SMALL, "int8", read_network(ONNXGraph(SMALL.graph("float32")).model(), 2), LEFT)
+    frame = np.random.default_rng(seed).integers(0, 256, (height, width, 8), np.uint8)
+    assert (AS_SHARP in inputs_of(graph.sized(height, width))) == (width % 2 == 0)
+    plain = graph.model()
+    plain.reshape({"frame": [1, *frame.shape]})
+    expected = load_openvino().Core().compile_model(plain, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert np.array_equal(OpenVINOEngine(graph).infer(frame, 1.0), expected({"frame": frame[None]})["sharp"][0])
 
 
 @pytest.mark.parametrize("size", [(64, 62), (63, 64)])

@@ -32,8 +32,8 @@ def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
     links = ("bicubic-x2", "clean")
     fit = fit_gate(choices, [Material(windows(sharp_folder, link, seed)) for seed, link in enumerate(links)])
     assert fit.gate.choices == ("general", "blurs", "untouched")
-    assert fit.regret < 0.003
     assert fit.gain > 0.005  # clean windows are harmed by the first choice
+    assert fit.regret < fit.gain / 10  # on a picture that it never saw
     for link, expected in (("bicubic-x2", "general"), ("clean", "untouched")):
         fresh = windows(sharp_folder, link, seed=9, variants=4)
         chosen = [fit.gate.best(measures(fresh.window(item)[0])) for item in range(len(fresh))]
@@ -43,7 +43,6 @@ def test_a_gate_learns_which_choice_is_worth_most(sharp_folder):
 
 def test_what_a_gate_gains_is_told_on_pictures_it_never_saw(sharp_folder, monkeypatch):
     source = windows(sharp_folder, "bicubic-x2", 1, 2)
-    names = [picture.name for picture in source.pictures]
     fits = []
     fitted = gating._fitted
     monkeypatch.setattr(
@@ -51,10 +50,16 @@ def test_what_a_gate_gains_is_told_on_pictures_it_never_saw(sharp_folder, monkey
         "_fitted",
         lambda choices, trials: (fits.append({t.picture for t in trials}), fitted(choices, trials))[1],
     )
-    fit_gate({"general": unsharp(1.0)}, [Material(source, pictures=names)])
+    fit_gate({"general": unsharp(1.0)}, [Material(source)])
     first, shipped = fits
-    assert shipped == set(names)
-    assert first == set(names) - set(sorted(names)[:: gating.TESTED])
+    assert shipped == set(source.pictures)
+    assert first == shipped - set(sorted(shipped)[:: gating.TESTED])
+
+
+def test_one_picture_is_too_little_for_a_gate(sharp_folder):
+    source = DegradedWindows(list_pictures(sharp_folder)[:1], 12, 96, "bicubic-x2", 1)
+    with pytest.raises(InputError, match="two or more"):
+        fit_gate({"general": unsharp(1.0)}, [Material(source)])
 
 
 def test_the_same_windows_give_the_same_gate(sharp_folder):

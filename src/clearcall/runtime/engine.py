@@ -188,8 +188,8 @@ class OpenVINOEngine:
         return requests
 
     def _compile(self, height: int, width: int, channels: int, *, blended: bool) -> ov.CompiledModel:
-        shape = [_LAYOUT, height, width, channels]
-        key = (*self._checked, shape, blended, sorted(self._settings.items()), self.device)
+        shape = [1, height, width, channels]
+        key = (_LAYOUT, *self._checked, shape, blended, sorted(self._settings.items()), self.device)
         stored = None if self._stored is None else self._stored.get(key)
         if self._stored is not None and stored is not None:
             try:

@@ -19,6 +19,12 @@ AS_SHARP: Final = "frame_as_sharp"
 Within the graph such a change of shape would be a copy."""
 
 
+def constants_of(model: ov.Model) -> dict[str, NDArray[Any]]:
+    """The constants of a bundle's graph, by the names that export gives them."""
+    operations = (operation for operation in model.get_ops() if operation.get_type_name() == "Constant")
+    return {operation.get_friendly_name(): np.array(operation.data) for operation in operations}
+
+
 def add_input(ops: Any, name: str, shape: list[int]) -> ov.Node:
     """A uint8 input, pixel by pixel."""
     image = ops.parameter(shape, np.uint8, name=name)
@@ -66,19 +72,21 @@ def convolution(
     return ops.add(convolved, bias.reshape(1, -1, 1, 1).astype(np.float32))
 
 
-def side_by_side(weight: NDArray[Any]) -> NDArray[Any]:
-    """Weights for two neighbours at once: a result for a pixel and then one for the next, by a stride of two across.
+def paired_convolution(ops: Any, features: ov.Node, weight: tuple[Levels, Weights], bias: Weights) -> ov.Node:
+    """A convolution by 3 x 3 that gives a result for a pixel and then one for the next, by a stride of two across.
 
     Engines compute outputs by sixteen; a layer with fewer wastes the rest.
 
     Args:
-        weight: (outputs, inputs, 3, 3).
-
-    Returns:
-        (2 * outputs, inputs, 3, 4).
+        ops: OpenVINO's operations.
+        features: Its input, of even width.
+        weight: As for ``convolution``.
+        bias: Of each output.
     """
-    first, second = ((0, 0),) * 3 + ((0, 1),), ((0, 0),) * 3 + ((1, 0),)
-    return np.concatenate([np.pad(weight, first), np.pad(weight, second)])
+    levels, scales = weight
+    left, right = (np.pad(levels, ((0, 0), (0, 0), (0, 0), side)) for side in ((0, 1), (1, 0)))
+    twice = np.concatenate([left, right]), np.tile(scales, 2)
+    return convolution(ops, features, twice, np.tile(bias, 2), strides=(1, 2), margins=(1, 1))
 
 
 def rounded(

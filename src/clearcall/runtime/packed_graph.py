@@ -18,12 +18,13 @@ from clearcall.runtime.int8_ops import (
     LEVEL,
     Levels,
     add_input,
+    constants_of,
     convolution,
     levels_of,
+    paired_convolution,
     picture_of,
     rounded,
     seen,
-    side_by_side,
 )
 from clearcall.runtime.quantise import quantise
 from clearcall.runtime.quiet import load_openvino
@@ -45,7 +46,7 @@ def read_network(model: ov.Model, stride: int) -> Network:
     Raises:
         BundleError: The graph has no such weights.
     """
-    found = _constants(model)
+    found = constants_of(model)
     layers: list[Layer] = []
     while f"weight{len(layers)}" in found and f"bias{len(layers)}" in found:
         layers.append(Layer(found[f"weight{len(layers)}"], found[f"bias{len(layers)}"]))
@@ -63,7 +64,7 @@ def read_peaks(model: ov.Model) -> list[float]:
     Raises:
         BundleError: The graph has no such scales.
     """
-    found = _constants(model)
+    found = constants_of(model)
     peaks: list[float] = []
     while f"scale{len(peaks)}" in found:
         peaks.append(255 * float(found[f"scale{len(peaks)}"]))
@@ -98,28 +99,20 @@ def build_packed(network: Network, peaks: Sequence[float] | None, *, paired: boo
     return openvino.Model([picture_of(ops, ops.add(correction, degraded))], inputs, "clearcall-packed")
 
 
-def _constants(model: ov.Model) -> dict[str, Weights]:
-    operations = (operation for operation in model.get_ops() if operation.get_type_name() == "Constant")
-    return {operation.get_friendly_name(): np.array(operation.data, np.float32) for operation in operations}
-
-
 def _convolution(ops: Any, layer: Layer, features: ov.Node, *, quantised: bool, paired: bool = False) -> ov.Node:
     if not quantised:
         margin = [layer.weight.shape[-1] // 2] * 2
         convolved = ops.convolution(features, ops.constant(layer.weight), [1, 1], margin, margin, [1, 1])
         return ops.add(convolved, layer.bias.reshape(1, -1, 1, 1).astype(np.float32))
     levels, scales, bias = _quantised(layer)
-    if not paired:
-        return convolution(ops, features, (levels, scales), bias)
-    twice = (np.tile(each, 2) for each in (scales, bias))
-    return convolution(ops, features, (side_by_side(levels), next(twice)), next(twice), strides=(1, 2), margins=(1, 1))
+    return (paired_convolution if paired else convolution)(ops, features, (levels, scales), bias)
 
 
 def _quantised(layer: Layer) -> tuple[Levels, Weights, Weights]:
     """Weights in 8 bits, and the bias with what the channels of ones lost by it: only the frame's edges notice."""
-    seen_by_it = layer.weight.shape[1] - layer.ones
-    levels, scales = quantise(layer.weight[:, :seen_by_it])
+    inputs = layer.weight.shape[1] - layer.ones
+    levels, scales = quantise(layer.weight[:, :inputs])
     each = scales[:, None, None, None]
-    ones = np.clip(np.rint(layer.weight[:, seen_by_it:] / each), -_ONE_TOP, _ONE_TOP)
-    lost = (layer.weight[:, seen_by_it:] - ones * each).sum(axis=(1, 2, 3))
+    ones = np.clip(np.rint(layer.weight[:, inputs:] / each), -_ONE_TOP, _ONE_TOP)
+    lost = (layer.weight[:, inputs:] - ones * each).sum(axis=(1, 2, 3))
     return np.concatenate([levels, ones.astype(np.int8)], axis=1), scales, layer.bias + lost

@@ -17,12 +17,13 @@ from clearcall.runtime.int8_ops import (
     AS_SHARP,
     LEVEL,
     add_input,
+    constants_of,
     convolution,
     levels_of,
+    paired_convolution,
     picture_of,
     rounded,
     seen,
-    side_by_side,
 )
 from clearcall.runtime.quiet import load_openvino
 
@@ -43,6 +44,7 @@ class _Layer:
     levels: NDArray[np.int8]
     scales: NDArray[np.float32]
     bias: NDArray[np.float32]
+    peak: float
 
 
 def by_rows(model: ov.Model, height: int, width: int) -> ov.Model | None:
@@ -57,8 +59,7 @@ def by_rows(model: ov.Model, height: int, width: int) -> ov.Model | None:
         From ``frame``, uint8 (1, height, width, 3), and the same bytes as ``AS_SHARP``, (1, height / 2, width / 2, 12),
         to ``sharp`` of the latter shape; None for graphs and sizes that can't be laid out so.
     """
-    constants = _constants(model)
-    layers = _layers(constants)
+    layers = _layers(constants_of(model))
     if len(layers) < 2 or height % _STRIDE or width % (2 * _STRIDE) or not _is_worth_it(layers):
         return None
     openvino = load_openvino()
@@ -67,24 +68,20 @@ def by_rows(model: ov.Model, height: int, width: int) -> ov.Model | None:
     frame, as_sharp = add_input(ops, "frame", [1, height, width, _COLOURS]), add_input(ops, AS_SHARP, blocks)
     features = seen(ops, frame)
     for number, layer in enumerate(layers[:-1]):
-        features = _hidden(ops, features, layer, 255 * float(constants[f"scale{number}"]), first=number == 0)
+        features = _hidden(ops, features, layer, stride=_STRIDE if number == 0 else 1)
     correction = ops.concat([_row(ops, features, layers[-1], row) for row in range(_STRIDE)], 3)
     degraded = ops.multiply(levels_of(ops, as_sharp), np.float32(LEVEL))
     return openvino.Model([picture_of(ops, ops.add(degraded, correction))], [frame, as_sharp], "clearcall-rows")
 
 
-def _constants(model: ov.Model) -> dict[str, NDArray[Any]]:
-    operations = (operation for operation in model.get_ops() if operation.get_type_name() == "Constant")
-    return {operation.get_friendly_name(): np.array(operation.data) for operation in operations}
-
-
 def _layers(constants: dict[str, NDArray[Any]]) -> list[_Layer]:
+    """The layers that have all that an 8-bit one needs; all but the last one have a peak."""
     layers: list[_Layer] = []
-    while (names := [f"{kind}{len(layers)}" for kind in ("weight", "weight_scale", "bias")]) and all(
-        name in constants for name in names
-    ):
-        levels, scales, bias = (constants[name] for name in names)
-        layers.append(_Layer(levels.astype(np.int8), scales.ravel(), bias.ravel()))
+    while f"weight_scale{len(layers)}" in constants:
+        kinds = ("weight", "weight_scale", "bias")
+        levels, scales, bias = (constants[f"{kind}{len(layers)}"] for kind in kinds)
+        peak = 255 * float(constants.get(f"scale{len(layers)}", 0.0))
+        layers.append(_Layer(levels, scales.ravel(), bias.ravel(), peak))
     return layers
 
 
@@ -95,26 +92,15 @@ def _is_worth_it(layers: list[_Layer]) -> bool:
     return is_rgb and last.shape[1] <= _MOST_CHANNELS
 
 
-def _hidden(ops: Any, features: ov.Node, layer: _Layer, peak: float, *, first: bool) -> ov.Node:
-    stride = _STRIDE if first else 1
+def _hidden(ops: Any, features: ov.Node, layer: _Layer, stride: int) -> ov.Node:
     margin = (layer.levels.shape[-1] - stride) // 2
-    convolved = convolution(
-        ops,
-        features,
-        (layer.levels, layer.scales),
-        layer.bias,
-        strides=(stride, stride),
-        margins=(margin, margin),
-    )
-    return rounded(ops, ops.relu(convolved), (0.0, peak))
+    weight, strides, margins = (layer.levels, layer.scales), (stride, stride), (margin, margin)
+    convolved = convolution(ops, features, weight, layer.bias, strides=strides, margins=margins)
+    return rounded(ops, ops.relu(convolved), (0.0, layer.peak))
 
 
 def _row(ops: Any, features: ov.Node, layer: _Layer, row: int) -> ov.Node:
     """The correction of one row of each block, two blocks at once, in whole levels."""
     part = slice(row * _COLOURS * _STRIDE, (row + 1) * _COLOURS * _STRIDE)
-    levels, scales, bias = (
-        side_by_side(layer.levels[part]),
-        np.tile(layer.scales[part], 2),
-        np.tile(layer.bias[part], 2),
-    )
-    return rounded(ops, convolution(ops, features, (levels, scales), bias, strides=(1, 2), margins=(1, 1)), _CORRECTION)
+    weight = layer.levels[part], layer.scales[part]
+    return rounded(ops, paired_convolution(ops, features, weight, layer.bias[part]), _CORRECTION)

@@ -157,7 +157,7 @@ def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[
     multiple = everything[GENERAL].student.config.stride
     pictures = list_pictures(folder)
     material = [
-        _material(
+        Material(
             DegradedWindows(
                 pictures, GATE_VARIANTS, GATE_SIDE, recipe.data.degradation, GATE_SEED + number, mix=recipe.data.mix
             )
@@ -168,12 +168,8 @@ def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[
     step = max(len(large) // GATE_LARGE, 1)
     for number, link in enumerate(LADDER):
         some = large[number % step :: step]
-        material += [_material(DegradedWindows(some, 1, GATE_FRAME, link, GATE_SEED), LARGE_WEIGHT)] if some else []
+        material += [Material(DegradedWindows(some, 1, GATE_FRAME, link, GATE_SEED), LARGE_WEIGHT)] if some else []
     return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, material
-
-
-def _material(windows: DegradedWindows, weight: float = 1.0) -> Material:
-    return Material(windows, weight, [picture.name for picture in windows.pictures])
 
 
 def _size(picture: Path) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clearcall.cpus import usable_cpus
+from clearcall.errors import InputError
 from clearcall.evaluation.metrics import ssim_to
 from clearcall.frame import Frame
 from clearcall.runtime.gate import MEASURES, UNTOUCHED, Gate, Measures, measures
-from clearcall.training.windows import WindowSource
+from clearcall.training.windows import DegradedWindows
 
 HIDDEN = 64
 STEPS = 6000
@@ -36,6 +38,7 @@ HARM = 2.0
 """How much more a loss against the untouched frame counts than a gain."""
 TESTED = 5
 """One picture in so many is kept from a first fit, to tell how well it does on what it never saw."""
+MIN_PICTURES = 2
 JUDGED = 384
 """Side of the middle part of a window on which choices are judged."""
 SEED = 30_000
@@ -57,7 +60,7 @@ class Trial:
     measured: tuple[Measures, Measures]
     ssim: NDArray[np.float32]
     weight: float
-    picture: str
+    picture: Path
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,10 @@ class Material:
     Attributes:
         source: Degraded windows.
         weight: How much each of them counts.
-        pictures: Names of the pictures that they are windows of, in turn; without, each is one of its own.
     """
 
-    source: WindowSource
+    source: DegradedWindows
     weight: float = 1.0
-    pictures: Sequence[str] = ()
-
-    def picture(self, item: int) -> str:
-        """What window ``item`` is a window of."""
-        return self.pictures[item % len(self.pictures)] if self.pictures else str(item)
 
 
 def fit_gate(choices: Mapping[str, Restore], material: Sequence[Material], *, bar: bool = False) -> Fit:
@@ -101,7 +98,12 @@ def fit_gate(choices: Mapping[str, Restore], material: Sequence[Material], *, ba
         choices: Sharpens a uint8 HWC RGB frame, by name of the choice; called by several threads at once.
         material: What to try them on.
         bar: Whether to show progress.
+
+    Raises:
+        InputError: The windows are all of one picture.
     """
+    if len({each.source.picture(item) for each in material for item in range(len(each.source))}) < MIN_PICTURES:
+        raise InputError("A gate is fitted to some pictures and tested on others; give a folder of two or more.")
     restore: list[Restore] = [*choices.values(), lambda frame: frame]
     trials = _shuffled(list(_tried(restore, material, bar)))
     names = (*choices, UNTOUCHED)
@@ -139,7 +141,7 @@ def _trial(restore: Sequence[Restore], material: Material, item: int) -> Trial:
     luma = degraded @ np.array([0.2126, 0.7152, 0.0722])
     limited = np.rint(16 + luma * 219 / 255).astype(np.uint8)
     worth = np.array(judged, np.float32)
-    return Trial((measures(degraded), measures(limited)), worth, material.weight, material.picture(item))
+    return Trial((measures(degraded), measures(limited)), worth, material.weight, material.source.picture(item))
 
 
 def _shuffled(trials: list[Trial]) -> list[Trial]:

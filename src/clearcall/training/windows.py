@@ -88,18 +88,22 @@ class DegradedWindows:
     def __len__(self) -> int:
         return len(self.pictures) * self.variants
 
+    def picture(self, item: int) -> Path:
+        """The picture that window ``item`` is cut from."""
+        return self.pictures[item % len(self.pictures)]
+
     def window(self, item: int) -> Window:
         """Window ``item``, from the cache or made now (and kept there)."""
         return self._make(item) if self.cache is None else _kept(self.cache, self._key(item), lambda: self._make(item))
 
     def _key(self, item: int) -> tuple[object, ...]:
-        picture = self.pictures[item % len(self.pictures)]
+        picture = self.picture(item)
         link = self.mix if self.degradation == "random" else get_profile(self.degradation)
         return (picture.name, picture.stat().st_size, self.size, repr(link), self.seed, item)
 
     def _make(self, item: int) -> Window:
         rng = np.random.default_rng((self.seed, item))
-        sharp = _detailed_part(read_frame(self.pictures[item % len(self.pictures)]), self.size, rng)
+        sharp = _detailed_part(read_frame(self.picture(item)), self.size, rng)
         degraded = degrade_picture(sharp, self._profile(rng), seed=int(rng.integers(2**31)))
         return np.stack([degraded, sharp])
 
