@@ -93,7 +93,7 @@ def test_a_gate_is_the_network_of_its_file():
     )
     mean, scale = random.normal(size=MEASURES), random.uniform(1, 2, MEASURES)
     content = {
-        "format_version": 1,
+        "format_version": 2,
         "choices": ["general", "other"],
         "mean": mean.tolist(),
         "scale": scale.tolist(),

@@ -9,8 +9,8 @@ export const GENERAL = "general";
 /** The choice that leaves a frame as it is. */
 export const UNTOUCHED = "untouched";
 
-const FORMAT_VERSION = 1;
-const SAMPLES = 20_480;
+const FORMAT_VERSION = 2;
+const SAMPLES = 10_240;
 const FEWEST_COLUMNS = 48;
 const DISTANCES = [1, 2, 3, 4, 6, 8];
 const PERIODS = [2, 3, 4, 6, 8];
@@ -20,12 +20,14 @@ const LOUDEST = 8;
 export const SMALLEST_SIDE = 48;
 
 const [FLAT, NEARLY_FLAT, EDGE] = [0.5, 1.5, 16.5];
+/** Third differences below these are nought but for rounding. */
+const VANISHED = [1, 2];
 const LITTLE = 0.02;
 const SHARE = 0.1;
 const LEAD = 0.3;
 
 /** How many figures `measures` gives. */
-export const MEASURES = DISTANCES.length + PERIODS.length + 6 + 3;
+export const MEASURES = DISTANCES.length + PERIODS.length + 6 + VANISHED.length + 3;
 
 let luma = new Float32Array();
 const sums = new Float64Array(DISTANCES.length);
@@ -33,6 +35,8 @@ const folded = new Float64Array(FOLD);
 const shares = new Float64Array(3);
 /** Sums of first, second, third and fourth differences, of squares, and of products with the next and the next but one. */
 const rough = new Float64Array(7);
+/** How many third differences have vanished, at even and at odd places. */
+const vanished = new Float64Array(2 * VANISHED.length);
 
 /**
  * Measure what a link leaves in a frame.
@@ -45,7 +49,7 @@ export function measures(rgba: Uint8ClampedArray, width: number, height: number)
   const columns = width < FEWEST_COLUMNS ? width * Math.ceil(FEWEST_COLUMNS / width) : width;
   const rows = Math.min(height, Math.max(1, Math.floor(SAMPLES / width)));
   if (luma.length !== columns) luma = new Float32Array(columns);
-  for (const tally of [sums, folded, shares, rough]) tally.fill(0);
+  for (const tally of [sums, folded, shares, rough, vanished]) tally.fill(0);
   for (let row = 0; row < rows; row++) {
     takeRow(rgba, width, Math.floor(((2 * row + 1) * height) / (2 * rows)));
     DISTANCES.forEach((distance, at) => (sums[at]! += secondDifferences(luma, distance)));
@@ -98,6 +102,7 @@ function tallyRough(row: Float32Array): void {
     }
     if (x > 2) {
       rough[2]! += Math.abs(third1);
+      tallyThird(Math.abs(third1), x - 3);
       rough[5]! += second1 * second;
     }
     if (x > 3) {
@@ -106,6 +111,17 @@ function tallyRough(row: Float32Array): void {
     }
     [first, before, second, third] = [first1, second, second1, third1];
   }
+}
+
+function tallyThird(size: number, place: number): void {
+  for (let at = 0; at < VANISHED.length; at++) if (size < VANISHED[at]!) vanished[2 * at + (place % 2)]!++;
+}
+
+/** By how much the shares of third differences that have vanished differ between even and odd places. */
+function alternation(columns: number, rows: number): number[] {
+  const count = columns - 3;
+  const [even, odd] = [rows * Math.ceil(count / 2), rows * Math.floor(count / 2)];
+  return VANISHED.map((_, at) => Math.abs(vanished[2 * at]! / even - vanished[2 * at + 1]! / odd));
 }
 
 function roughness(columns: number, rows: number): number[] {
@@ -123,8 +139,11 @@ function figures(columns: number, rows: number): Float32Array {
   for (let at = 0; at < farthest; at++) measured[at] = level(at) - level(farthest);
   measured[farthest] = level(farthest);
   PERIODS.forEach((period, at) => (measured[DISTANCES.length + at] = patternOf(period)));
-  roughness(columns, rows).forEach((figure, at) => (measured[DISTANCES.length + PERIODS.length + at] = figure));
-  shares.forEach((count, at) => (measured[MEASURES - 3 + at] = count / (rows * (columns - 2))));
+  const shared = [...shares].map((count) => count / (rows * (columns - 2)));
+  measured.set(
+    [...roughness(columns, rows), ...alternation(columns, rows), ...shared],
+    DISTANCES.length + PERIODS.length,
+  );
   return measured;
 }
 

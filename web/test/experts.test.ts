@@ -8,7 +8,7 @@ import { readCard, readGate, readGraph, type Card } from "../src/models.ts";
 /** Chooses by the share of edges: few leave the frame as it is, some take the weights for all links, many the expert. */
 const ROW = Array<number>(MEASURES - 1).fill(0);
 const GATE = {
-  ...{ format_version: 1, choices: ["untouched", "general", "far"], mean: [...ROW, 0], scale: [...ROW, 0].map(() => 1) },
+  ...{ format_version: 2, choices: ["untouched", "general", "far"], mean: [...ROW, 0], scale: [...ROW, 0].map(() => 1) },
   layers: [{ weight: [[...ROW, 0], [...ROW, 1_000], [...ROW, 2_000]], bias: [0, -100, -600] }],
 };
 const bytes = (values: unknown) => new TextEncoder().encode(JSON.stringify(values));

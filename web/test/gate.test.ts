@@ -65,7 +65,7 @@ test("trust sums to one, however large the scores are", () => {
 
 const ones = Array<number>(MEASURES).fill(1);
 const plain = {
-  ...{ format_version: 1, choices: ["general", "far"], mean: ones.map(() => 0), scale: ones },
+  ...{ format_version: 2, choices: ["general", "far"], mean: ones.map(() => 0), scale: ones },
   layers: [{ weight: [ones, ones.map(() => -1)], bias: [0, 0] }],
 };
 
@@ -81,7 +81,7 @@ const WRONG: [string, unknown, RegExp][] = [
   ["nothing", undefined, /can't be read/],
   ["a list", [plain], /can't be read/],
   ["no version", { ...plain, format_version: undefined }, /has a format this page doesn't know/],
-  ["another version", { ...plain, format_version: 2 }, /has a format this page doesn't know/],
+  ["another version", { ...plain, format_version: 1 }, /has a format this page doesn't know/],
   ["no choices", { ...plain, choices: [] }, /don't fit together/],
   ["choices that are no names", { ...plain, choices: [1, 2] }, /don't fit together/],
   ["a choice too many", { ...plain, choices: ["general", "far", "fine"] }, /don't fit together/],

@@ -36,7 +36,7 @@ PEAK_CANDIDATES = 40
 GATE_VARIANTS = 1
 GATE_SIDE = 384
 GATE_SEED = 40_000
-GATE_LARGE = 20
+GATE_LARGE = 34
 """Of each link of the ladder about so many large pictures are tried,"""
 GATE_FRAME = 1080
 """... squares of this side where they are that large;"""

@@ -25,7 +25,7 @@ from clearcall.runtime.gate import MEASURES, UNTOUCHED, Gate, Measures, measures
 from clearcall.training.windows import DegradedWindows
 
 HIDDEN = 64
-STEPS = 6000
+STEPS = 2000
 TASTE = 1.0
 """In the first half of the steps the gate learns shares of trust that fall by a factor e for each so many hundredths of
 SSIM that a choice is worth less; to go for the most SSIM at once ends where most choices are never made (0.0237 SSIM
