@@ -15,6 +15,7 @@ from clearcall.runtime.gate import MEASURES, Gate, Steady, measures
 ASTRONAUT = np.ascontiguousarray(data.astronaut()[:480, :480])
 SOFTNESS = slice(0, 5)
 PATTERNS = slice(6, 11)
+ALTERNATION = slice(17, 19)
 
 
 def gate(weight: np.ndarray, choices: tuple[str, ...] = ("general", "untouched")) -> Gate:
@@ -47,6 +48,20 @@ def test_the_factor_of_an_enlarged_frame_leaves_its_pattern(factor: int, place: 
     patterns = [measures(image)[PATTERNS] for image in (resize(small, 480, 480, "bicubic"), ASTRONAUT)]
     assert patterns[0][place] > patterns[1][place] + 0.5
     assert patterns[0].argmax() == place
+
+
+def test_every_other_third_difference_vanishes_where_a_frame_was_enlarged_by_two():
+    enlarged = resize(resize(ASTRONAUT, 240, 240, "bicubic"), 480, 480, "bilinear")
+    assert (measures(enlarged)[ALTERNATION] > 0.1).all()
+    assert (measures(ASTRONAUT)[ALTERNATION] < 0.03).all()
+
+
+def test_third_differences_are_those_of_the_definition():
+    image = np.random.default_rng(1).integers(0, 4, (7, 60), np.uint8)
+    third = np.abs(np.diff(image.astype(int), 3))
+    even, odd = third[:, ::2], third[:, 1::2]
+    expected = [abs((even < most).mean() - (odd < most).mean()) for most in (1, 2)]
+    assert measures(image)[ALTERNATION] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_softer_frame_has_weaker_near_differences():

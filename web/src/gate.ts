@@ -11,6 +11,7 @@ export const UNTOUCHED = "untouched";
 
 const FORMAT_VERSION = 2;
 const SAMPLES = 10_240;
+const LONGEST = 512;
 const FEWEST_COLUMNS = 48;
 const DISTANCES = [1, 2, 3, 4, 6, 8];
 const PERIODS = [2, 3, 4, 6, 8];
@@ -46,12 +47,16 @@ const vanished = new Float64Array(2 * VANISHED.length);
  *   second differences are; shares of flat, nearly flat and sharp places.
  */
 export function measures(rgba: Uint8ClampedArray, width: number, height: number): Float32Array {
-  const columns = width < FEWEST_COLUMNS ? width * Math.ceil(FEWEST_COLUMNS / width) : width;
-  const rows = Math.min(height, Math.max(1, Math.floor(SAMPLES / width)));
+  const length = Math.min(width, LONGEST);
+  const columns = length < FEWEST_COLUMNS ? length * Math.ceil(FEWEST_COLUMNS / length) : length;
+  const rows = Math.min(height, Math.max(1, Math.floor(SAMPLES / length)));
+  const places = Math.floor((width - length) / FOLD) + 1;
   if (luma.length !== columns) luma = new Float32Array(columns);
   for (const tally of [sums, folded, shares, rough, vanished]) tally.fill(0);
   for (let row = 0; row < rows; row++) {
-    takeRow(rgba, width, Math.floor(((2 * row + 1) * height) / (2 * rows)));
+    const y = Math.floor(((2 * row + 1) * height) / (2 * rows));
+    const x = FOLD * Math.floor((((row * 618) % 1000) * places) / 1000);
+    takePiece(rgba, y * width + x, length);
     DISTANCES.forEach((distance, at) => (sums[at]! += secondDifferences(luma, distance)));
     tallyNearest(luma);
     tallyRough(luma);
@@ -59,12 +64,12 @@ export function measures(rgba: Uint8ClampedArray, width: number, height: number)
   return figures(columns, rows);
 }
 
-/** A row as luma (ITU-R BT.709-6, item 3.2); a narrow one is repeated to its right. */
-function takeRow(rgba: Uint8ClampedArray, width: number, y: number): void {
-  for (let x = 0, at = y * width * 4; x < width; x++, at += 4) {
+/** A piece of a row as luma (ITU-R BT.709-6, item 3.2); that of a narrow frame is repeated to its right. */
+function takePiece(rgba: Uint8ClampedArray, start: number, length: number): void {
+  for (let x = 0, at = start * 4; x < length; x++, at += 4) {
     luma[x] = 0.2126 * rgba[at]! + 0.7152 * rgba[at + 1]! + 0.0722 * rgba[at + 2]!;
   }
-  for (let x = width; x < luma.length; x++) luma[x] = luma[x - width]!;
+  for (let x = length; x < luma.length; x++) luma[x] = luma[x - length]!;
 }
 
 function secondDifferences(row: Float32Array, distance: number): number {

@@ -1,6 +1,6 @@
 """The gate: tells from a frame what the link has done to it, and so which expert's weights it needs.
 
-It looks at some rows of a frame only, so that it costs a fraction of a millisecond. What it measures there is how
+It looks at pieces of some rows of a frame only, so that it costs a fraction of a millisecond. What it measures there is how
 quickly second differences grow with their distance (softness, and by that the factor by which a frame was enlarged),
 whether they are periodic (enlarging leaves a pattern: Gallagher, "Detection of Linear and Cubic Interpolation in JPEG
 Compressed Images", CRV 2005), and how many of them have vanished (what a codec does). Enlarging by two, linearly, leaves
@@ -29,6 +29,8 @@ UNTOUCHED: Final = "untouched"
 """The choice that leaves a frame as it is: nothing was lost, so nothing can be gained."""
 
 _SAMPLES: Final = 10_240
+_LONGEST: Final = 512
+"""Columns of a piece of a row at most: short pieces of many rows see more of a frame than a few whole rows."""
 _FEWEST_COLUMNS: Final = 48
 _DISTANCES: Final = (1, 2, 3, 4, 6, 8)
 _PERIODS: Final = (2, 3, 4, 6, 8)
@@ -102,14 +104,23 @@ def measures(image: Image) -> Measures:
 
 
 def _rows(image: Image) -> NDArray[np.float32]:
-    """Some rows, spread evenly, as luma in levels of 8 bits; a narrow frame is repeated to its right."""
+    """Pieces of some rows, spread over the frame, as luma in levels of 8 bits; a narrow frame is repeated to its right."""
     height, width = image.shape[:2]
-    count = min(height, max(1, _SAMPLES // width))
-    rows = image[(2 * np.arange(count) + 1) * height // (2 * count)].astype(np.float32)
+    length = min(width, _LONGEST)
+    count = min(height, max(1, _SAMPLES // length))
+    rows = np.stack([image[y, x : x + length] for y, x in _places(height, width - length, count)]).astype(np.float32)
     luma: NDArray[np.float32] = rows @ _LUMA if image.ndim == 3 else rows
     if image.dtype == np.uint16:
         luma = luma / np.float32(257)
     return luma if width >= _FEWEST_COLUMNS else np.tile(luma, (1, -(-_FEWEST_COLUMNS // width)))
+
+
+def _places(height: int, room: int, count: int) -> list[tuple[int, int]]:
+    """Where pieces begin: down the frame evenly, across it by the golden section, at multiples of ``_FOLD``."""
+    columns = room // _FOLD + 1
+    return [
+        ((2 * piece + 1) * height // (2 * count), _FOLD * (piece * 618 % 1000 * columns // 1000)) for piece in range(count)
+    ]
 
 
 def _differences(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
