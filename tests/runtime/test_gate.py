@@ -80,6 +80,15 @@ def test_sixteen_bits_say_what_eight_do():
     assert measures(deep) == pytest.approx(measures(ASTRONAUT), abs=1e-3)
 
 
+@pytest.mark.parametrize("down", [slice(0, 360), slice(360, 720), slice(720, 1080)])
+@pytest.mark.parametrize("across", [slice(0, 640), slice(640, 1280), slice(1280, 1920)])
+def test_no_part_of_a_wide_frame_is_overlooked(down: slice, across: slice):
+    frame = np.zeros((1080, 1920), np.uint8)
+    frame[down, across] = np.random.default_rng(3).integers(0, 256, (360, 640), np.uint8)
+    share_of_edges = measures(frame)[-1]
+    assert 0.03 < share_of_edges < 0.3
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([(), (3,)]), st.integers(0, 3))
 def test_frames_of_any_size_have_finite_measures(height: int, width: int, colours: tuple[int, ...], seed: int):

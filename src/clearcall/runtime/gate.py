@@ -1,12 +1,12 @@
 """The gate: tells from a frame what the link has done to it, and so which expert's weights it needs.
 
-It looks at pieces of some rows of a frame only, so that it costs a fraction of a millisecond. What it measures there is how
-quickly second differences grow with their distance (softness, and by that the factor by which a frame was enlarged),
-whether they are periodic (enlarging leaves a pattern: Gallagher, "Detection of Linear and Cubic Interpolation in JPEG
-Compressed Images", CRV 2005), and how many of them have vanished (what a codec does). Enlarging by two, linearly, leaves
-every other third difference at nought. A network of one hidden layer
-weighs that. One expert is chosen for the whole frame (hard gating; Jacobs et al., "Adaptive Mixtures of Local Experts",
-Neural Computation 1991).
+It looks at pieces of some rows of a frame only, so that it costs a fraction of a millisecond. What it measures there is
+how quickly second differences grow with their distance (softness, and by that the factor by which a frame was
+enlarged), whether they are periodic (enlarging leaves a pattern: Gallagher, "Detection of Linear and Cubic
+Interpolation in JPEG Compressed Images", CRV 2005), and how many of them have vanished (what a codec does). Enlarging
+by two, linearly, leaves every other third difference at nought. A network of one hidden layer weighs that. One expert
+is chosen for the whole frame (hard gating; Jacobs et al., "Adaptive Mixtures of Local Experts", Neural Computation
+1991).
 """
 
 from __future__ import annotations
@@ -94,9 +94,7 @@ def measures(image: Image) -> Measures:
         means.append(second.sum() / second.size)
         nearest = second if distance == 1 else nearest
     levels = np.log(np.array(means) + _LITTLE)
-    shares = [
-        np.count_nonzero(found) / nearest.size for found in (nearest < _FLAT, nearest < _NEARLY_FLAT, nearest > _EDGE)
-    ]
+    shares = [_share(nearest < _FLAT), _share(nearest < _NEARLY_FLAT), _share(nearest > _EDGE)]
     softness = [*(levels[:-1] - levels[-1]), levels[-1]]
     differences = _differences(rows)
     rough, alternating = _roughness(*differences), _alternation(differences[2])
@@ -104,7 +102,7 @@ def measures(image: Image) -> Measures:
 
 
 def _rows(image: Image) -> NDArray[np.float32]:
-    """Pieces of some rows, spread over the frame, as luma in levels of 8 bits; a narrow frame is repeated to its right."""
+    """Pieces of rows from all over a frame, as luma in levels of 8 bits; a narrow frame is repeated to its right."""
     height, width = image.shape[:2]
     length = min(width, _LONGEST)
     count = min(height, max(1, _SAMPLES // length))
@@ -117,10 +115,10 @@ def _rows(image: Image) -> NDArray[np.float32]:
 
 def _places(height: int, room: int, count: int) -> list[tuple[int, int]]:
     """Where pieces begin: down the frame evenly, across it by the golden section, at multiples of ``_FOLD``."""
-    columns = room // _FOLD + 1
-    return [
-        ((2 * piece + 1) * height // (2 * count), _FOLD * (piece * 618 % 1000 * columns // 1000)) for piece in range(count)
-    ]
+    starts = room // _FOLD + 1
+    down = [(2 * piece + 1) * height // (2 * count) for piece in range(count)]
+    across = [_FOLD * (piece * 618 % 1000 * starts // 1000) for piece in range(count)]
+    return list(zip(down, across, strict=True))
 
 
 def _differences(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -148,7 +146,11 @@ def _alternation(third: NDArray[np.float32]) -> list[float]:
     """By how much the shares of third differences that have vanished differ between even and odd places."""
     size = np.abs(third)
     even, odd = size[:, ::2], size[:, 1::2]
-    return [abs(float((even < most).mean()) - float((odd < most).mean())) for most in _VANISHED]
+    return [abs(_share(even < most) - _share(odd < most)) for most in _VANISHED]
+
+
+def _share(found: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(found) / found.size
 
 
 def _patterns(second: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
