@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from clearcall.errors import ClearcallError, InputError, OutputError
 from clearcall.evaluation.filters import cas, unsharp
 from clearcall.evaluation.metrics import psnr, ssim
 from clearcall.evaluation.multiscale import structure
+from clearcall.evaluation.quality import run as run_module
 from clearcall.evaluation.quality.journal import NAME
 from clearcall.evaluation.quality.measure import Record, Setup
 from clearcall.evaluation.quality.methods import GRID, Candidate
@@ -175,6 +178,28 @@ def test_a_process_that_is_killed_is_one_sentence(ran: Ran, tmp_path: Path) -> N
     setup = Setup((Candidate("m", end_this_process, ""),))
     with pytest.raises(ClearcallError, match="to go on, with fewer --workers"):
         run(source, [Profile(name="clean")], setup, tmp_path / NAME, workers=2)
+    assert not multiprocessing.active_children()
+
+
+def waits_once(marker: Path):
+    """A model that waits forever, but only the first time."""
+
+    def wait(frame):
+        if not marker.exists():
+            marker.touch()
+            threading.Event().wait()
+        return frame
+
+    return wait
+
+
+def test_a_process_that_is_stuck_is_replaced(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "STALLED", 1.0)
+    sources = [Source(f"things_00{n}.png", "things", ran.folder / "things_001.png") for n in range(3)]
+    setup = Setup((Candidate("m", partial(waits_once, tmp_path / "waited"), ""),))
+    found = run(sources, [Profile(name="clean")], setup, tmp_path / NAME, workers=2)
+    assert [record.name for record in found.records] == [source.name for source in sources]
+    assert (tmp_path / "waited").exists()
     assert not multiprocessing.active_children()
 
 

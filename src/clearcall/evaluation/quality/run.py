@@ -7,6 +7,7 @@ import multiprocessing.process
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,8 @@ Report = Callable[[int, int | None], None]
 
 TUNING_SOURCES = 16
 """The filters' strengths are chosen on so many of the sources, spread over all."""
+STALLED = 600.0
+"""Seconds without any processor time after which a process is stuck and is ended: SVT-AV1 waits for itself at times."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,8 @@ def _best(found: Sequence[Mapping[str, Sequence[float]]]) -> Strengths:
 
 _meter: Meter | None = None
 """Of a worker process."""
+_at_work: _Unit | None = None
+"""What a worker process is doing."""
 
 _Work = list[Any] | Failure
 
@@ -210,11 +215,14 @@ class _Workers:
 
     def __enter__(self) -> Self:
         if self._count > 1:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._count, spawn, _begin, (self._setup,))
+            self._pool = self._new_pool()
         else:
             _load(self._setup)
         return self
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._count, spawn, _begin, (self._setup, STALLED))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -223,7 +231,7 @@ class _Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def work(self, units: Sequence[_Unit]) -> Iterator[tuple[_Unit, _Work]]:
-        """Do the units, in any order.
+        """Do the units, in any order; where processes end, new ones go on as long as some unit was done before.
 
         Raises:
             ClearcallError: A process was ended from outside.
@@ -231,29 +239,47 @@ class _Workers:
         if self._pool is None:
             yield from ((unit, _do(unit)) for unit in units)
             return
-        futures = {self._pool.submit(_do, unit): unit for unit in units}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise ClearcallError(
-                "A process of the benchmark was ended from outside, as when memory runs out; "
-                "start the same command again to go on, with fewer --workers if that was it."
-            ) from error
+        left = list(units)
+        while left:
+            before = len(left)
+            futures = {self._pool.submit(_do, unit): unit for unit in left}
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    left.remove(futures[future])
+                    yield futures[future], result
+            except BrokenProcessPool as error:
+                if len(left) == before:
+                    raise ClearcallError(
+                        "A process of the benchmark was ended from outside, as when memory runs out; "
+                        "start the same command again to go on, with fewer --workers if that was it."
+                    ) from error
+                self._pool.shutdown()
+                self._pool = self._new_pool()
 
 
-def _begin(setup: Setup) -> None:
-    """Start a worker process: it ends with its parent, however that ends, and is silent on Ctrl-C."""
+def _begin(setup: Setup, stalled: float) -> None:
+    """Start a worker process: it ends with its parent, however that ends, and when stuck, and is silent on Ctrl-C."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _load(setup)
+    threading.Thread(target=_end_if_stuck, args=(stalled,), daemon=True).start()
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
     parent.join()
     os._exit(1)
+
+
+def _end_if_stuck(stalled: float) -> None:
+    """End this process once a unit has used no processor time for so many seconds."""
+    while True:
+        unit, used = _at_work, time.process_time()
+        time.sleep(stalled)
+        if unit is not None and _at_work is unit and time.process_time() - used < stalled / 100:
+            os._exit(1)
 
 
 def _load(setup: Setup) -> None:
@@ -262,11 +288,15 @@ def _load(setup: Setup) -> None:
 
 
 def _do(unit: _Unit) -> _Work:
+    global _at_work  # noqa: PLW0603  # see _end_if_stuck
     if _meter is None:
         raise RuntimeError("the worker has not begun")
+    _at_work = unit
     try:
         if unit.strengths is None:
             return list(_meter.tune(unit.source, unit.profiles))
         return list(_meter.measure(unit.source, unit.profiles, unit.strengths, unit.known))
     except InputError as error:
         return Failure(unit.source.name, str(error))
+    finally:
+        _at_work = None
