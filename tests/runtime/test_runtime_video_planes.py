@@ -12,6 +12,8 @@ from watched_video import MakeVideo, Unchanged, colours, frames_of
 import clearcall
 from clearcall.media.colour import Colours, to_planes
 from clearcall.media.encoder import Encoding
+from clearcall.runtime.experts import ExpertSharpener
+from clearcall.runtime.gate import GENERAL
 from clearcall.runtime.video import sharpen_video
 
 
@@ -68,9 +70,11 @@ def test_other_frames_go_by_way_of_rgb(
 
 @pytest.mark.parametrize("size", [(96, 64), (97, 63)])
 def test_planes_and_rgb_agree(make_video: MakeVideo, tmp_path: Path, size: tuple[int, int]) -> None:
-    """The bundled model on planes beside the same model on RGB."""
+    """One set of weights of the bundled model on planes beside the same one on RGB."""
     source = make_video("a.webm", codec="libvpx-vp9", size=size)
-    sharpener = clearcall.load("large")
+    model = clearcall.load("large")
+    assert isinstance(model, ExpertSharpener)
+    sharpener = model.expert(GENERAL)
 
     class RGBOnly:
         def sharpen(self, frame: np.ndarray, strength: float = 1.0) -> np.ndarray:
