@@ -7,9 +7,10 @@ from fractions import Fraction
 import av
 import numpy as np
 from numpy.typing import NDArray
-from skimage import data
 
-from clearcall.benchmark.work import received
+from clearcall.benchmark.work import HEIGHT, received
+from clearcall.degrade.scale import resize
+from clearcall.demo.scene import CallScene
 
 BITS = 7
 BLOCK = 16
@@ -33,8 +34,7 @@ def number_of(frame: av.VideoFrame) -> int:
 
 def record(width: int, height: int, rate: int) -> list[bytes]:
     """Code the frames to send."""
-    tiles = (-(-height // 512), -(-width // 512), 1)
-    background = received(np.ascontiguousarray(np.tile(data.astronaut(), tiles)[:height, :width]))
+    background = received(resize(next(iter(CallScene(HEIGHT, frames=1))), width, height, "bicubic"))
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.bit_rate, encoder.gop_size, encoder.time_base = 1_500_000, KEY_EVERY, Fraction(1, rate)

@@ -21,16 +21,15 @@ from pathlib import Path
 
 import av
 import numpy as np
-from skimage import data
 
-from clearcall.benchmark.work import received
+from clearcall.benchmark.work import received_frame
 
 WIDTH, HEIGHT, LOOP_SECONDS = 1920, 1080, 10
 
 
 def encode_loop(path: Path, rate: int) -> None:
-    """Ten seconds of a photograph, blown up from half its size, under a slowly moving camera, and a tone."""
-    still = np.tile(received(data.astronaut()), (3, 5, 1))
+    """Ten seconds of a call that was sent at half its size, under a slowly moving camera, and a tone."""
+    still = np.tile(received_frame(), (2, 2, 1))
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate, options={"preset": "veryfast", "crf": "26"})
         video.width, video.height = WIDTH, HEIGHT

@@ -242,8 +242,8 @@ class _Workers:
         left = list(units)
         while left:
             before = len(left)
-            futures = {self._pool.submit(_do, unit): unit for unit in left}
             try:
+                futures = {self._pool.submit(_do, unit): unit for unit in left}
                 for future in as_completed(futures):
                     result = future.result()
                     left.remove(futures[future])
