@@ -16,12 +16,12 @@ from clearcall.errors import MissingHardwareError
 LIMITS = Limits(int8=1e12, float32=1e11, copied=1e10)
 
 
-def test_work_takes_turns_and_the_warm_up_does_not_count():
+def test_work_takes_turns_of_four_frames_and_the_warm_up_does_not_count():
     order = []
     times = interleave(
         {"a": lambda i: order.append(("a", i)), "b": lambda i: order.append(("b", i))}, 2, lambda *_: None
     )
-    assert order[:4] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert order[:12] == [(name, i) for turn in (0, 4, 8) for name in "ab" for i in range(turn, turn + 4)][:12]
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
     assert len(order) > 4
 

@@ -162,10 +162,17 @@ def test_a_stream_keeps_its_choice_until_another_has_been_better_for_some_frames
     weight[:, 0] = 1, -1
     one = np.eye(1, MEASURES, dtype=np.float32)[0]
     steady = Steady(gate(weight))
-    shaking = [steady.choose(sign * one) for sign in (1, -1) * 10]
+    shaking = [steady.choose(lambda sign=sign: sign * one) for sign in (1, -1) * 4 for _ in range(4)]
     assert set(shaking) == {"general"}
-    assert {steady.choose(3 * one) for _ in range(5)} == {"general"}
-    turned = [steady.choose(-3 * one) for _ in range(20)]
+    assert {steady.choose(lambda: 3 * one) for _ in range(20)} == {"general"}
+    turned = [steady.choose(lambda: -3 * one) for _ in range(20)]
     assert turned[0] == "general"
     assert turned[-1] == "untouched"
     assert turned == sorted(turned)
+
+
+def test_a_stream_measures_its_first_frame_and_then_every_fourth():
+    steady, seen = Steady(gate(np.ones((2, MEASURES)))), []
+    for number in range(10):
+        steady.choose(lambda number=number: seen.append(number) or np.zeros(MEASURES, np.float32))
+    assert seen == [0, 4, 8]

@@ -40,7 +40,9 @@ export class Experts<Session extends Releasable> {
    */
   async choose(image: Pixels, alone: boolean): Promise<Session | null> {
     if (!this.gate || Math.min(image.width, image.height) < SMALLEST_SIDE) return this.general;
-    const wanted = this.#steadyFor(image, alone, this.gate).choose(measures(image.data, image.width, image.height));
+    const wanted = this.#steadyFor(image, alone, this.gate).choose(() =>
+      measures(image.data, image.width, image.height),
+    );
     const loading = this.#fetch(wanted);
     if (alone) await loading;
     if (this.#ready.has(wanted)) this.#inUse = wanted;

@@ -56,7 +56,7 @@ test("scores and a stream's choices are Python's", () => {
   const measured = kept.pictures.map((one) => Float32Array.from(one.measures));
   measured.forEach((values, at) => close(gate.scores(values), kept.scores[at]!, `scores of picture ${at}`));
   const steady = new Steady(gate);
-  assert.deepEqual(kept.stream.map((at) => steady.choose(measured[at]!)), kept.choices);
+  assert.deepEqual(kept.stream.map((at) => steady.choose(() => measured[at]!)), kept.choices);
 });
 
 test("trust sums to one, however large the scores are", () => {
@@ -71,9 +71,16 @@ const plain = {
 
 test("one frame that differs changes nothing; several do", () => {
   const steady = new Steady(Gate.read(written(plain), "small"));
-  const choose = (sign: number) => steady.choose(Float32Array.from(ones, (one) => sign * one));
-  assert.deepEqual([1, -1, 1, 1, -1].map(choose), Array(5).fill("general"));
-  assert.deepEqual(Array(9).fill(-1).map(choose).at(-1), "far");
+  let measured = 0;
+  const choose = (sign: number) =>
+    steady.choose(() => {
+      measured++;
+      return Float32Array.from(ones, (one) => sign * one);
+    });
+  const groups = (...signs: number[]) => signs.flatMap((sign) => Array<number>(4).fill(sign));
+  assert.deepEqual(groups(1, -1, 1, 1, -1).map(choose), Array(20).fill("general"));
+  assert.equal(measured, 5, "every fourth frame is measured");
+  assert.deepEqual(groups(-1, -1, -1).map(choose).at(-1), "far");
 });
 
 const [layer] = plain.layers;

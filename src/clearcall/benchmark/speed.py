@@ -20,6 +20,8 @@ from clearcall.cpus import usable_cpus
 from clearcall.errors import ClearcallError
 
 _WARM_UP: Final = 5
+_TURN: Final = 4
+"""Frames in a row that are timed as one: a stream's gate measures every fourth, and must be counted."""
 _FEATURES: Final = ("avx2", "avx_vnni", "avx512f", "avx512_vnni")
 """What decides how fast a CPU multiplies bytes, as Linux names it."""
 
@@ -106,15 +108,15 @@ def bench_speed(threads: int | None, rounds: int, on_progress: Callable[[int, in
 def interleave(
     work: Mapping[str, Callable[[int], object]], rounds: int, on_progress: Callable[[int, int | None], None]
 ) -> dict[str, list[float]]:
-    """Time each piece of work once in every round.
+    """Time a few frames of each piece of work in every round.
 
     Args:
-        work: By name; each is given the number of the round.
+        work: By name; each is given the number of the frame.
         rounds: How many rounds count.
         on_progress: Called after each round.
 
     Returns:
-        Milliseconds by name.
+        Milliseconds a frame by name, one for each round.
 
     Example:
         >>> times = interleave({"nothing": lambda number: None}, 3, lambda done, total: None)
@@ -125,8 +127,9 @@ def interleave(
     for number in range(rounds + _WARM_UP):
         for name, run in work.items():
             started = time.perf_counter()
-            run(number)
-            times[name].append((time.perf_counter() - started) * 1e3)
+            for frame in range(_TURN * number, _TURN * (number + 1)):
+                run(frame)
+            times[name].append((time.perf_counter() - started) * 1e3 / _TURN)
         on_progress(number + 1, rounds + _WARM_UP)
     return {name: values[_WARM_UP:] for name, values in times.items()}
 

@@ -16,7 +16,7 @@ from clearcall.degrade.scale import resize
 from clearcall.demo.scene import CallScene
 from clearcall.errors import ClearcallError
 from clearcall.frame import Frame
-from clearcall.media.colour import Colours, from_rgb, to_planes
+from clearcall.media.colour import Colours, from_rgb, to_planes, to_rgb
 from clearcall.runtime.engine import ONNXGraph
 from clearcall.runtime.folding import Network, fold
 from clearcall.runtime.loading import load
@@ -84,6 +84,7 @@ def all_work(threads: int) -> list[Work]:
         _rgb_to_rgb("small", threads, rgb, Bar(0.7, "FFmpeg cas, gbrp")),
         *([_rgb_to_rgb("small", 1, rgb, Bar(1000 / 40))] if threads > 1 else []),
         _yuv_to_yuv("small", threads, yuv, Bar(0.8, _name("small", "RGB", threads))),
+        _yuv_by_way_of_rgb("small", threads, yuv),
         *_others(threads, rgb, yuv),
     ]
     return [*ours, *filters]
@@ -134,7 +135,7 @@ def _rgb_to_rgb(model: str, threads: int, frames: list[Frame], bar: Bar | None) 
     operations = _operations(_network(model))
     moved = 2 * _RGB * WIDTH * HEIGHT
     check_at_work(sharpener, frames)
-    run = _cycling(frames, sharpener.sharpen)
+    run = _cycling(frames, sharpener.following().sharpen)
     return Work(_name(model, "RGB", threads), run, operations, moved, threads, bar)
 
 
@@ -142,6 +143,14 @@ def _yuv_to_yuv(model: str, threads: int, frames: list[av.VideoFrame], bar: Bar 
     run = _cycling(frames, _plane_sharpener(load(model, threads=threads, device="cpu")))
     operations = _operations(fold(_network(model), _BT709.specified(HEIGHT)))
     return Work(_name(model, "yuv420p", threads), run, operations, 2 * _YUV * WIDTH * HEIGHT, threads, bar)
+
+
+def _yuv_by_way_of_rgb(model: str, threads: int, frames: list[av.VideoFrame]) -> Work:
+    """Planes as one would have them sharpened without ``sharpen_yuv``: made RGB, sharpened, and made planes again."""
+    stream = load(model, threads=threads, device="cpu").following()
+    run = _cycling(frames, lambda frame: from_rgb(stream.sharpen(to_rgb(frame)), "yuv420p", _BT709))
+    name = f"clearcall {model}, yuv420p by way of RGB, {_cores(threads)}"
+    return Work(name, run, _operations(_network(model)), 2 * _YUV * WIDTH * HEIGHT, threads)
 
 
 def _received_to_displayed(model: str, frames: list[av.VideoFrame]) -> Work:
@@ -163,7 +172,8 @@ def _plane_sharpener(sharpener: Sharpener) -> Callable[[av.VideoFrame], object]:
     """Sharpen into planes that are there already, as a pipeline with a pool of frames does."""
     target = to_planes(av.VideoFrame(WIDTH, HEIGHT, "yuv420p"))
     out = tuple(np.empty(plane.shape, np.uint8) for plane in target)
-    return lambda frame: sharpener.sharpen_yuv(*to_planes(frame), colours=_BT709, out=out)  # type: ignore[arg-type]
+    stream = sharpener.following()
+    return lambda frame: stream.sharpen_yuv(*to_planes(frame), colours=_BT709, out=out)  # type: ignore[arg-type]
 
 
 def _filtered(name: str, options: str, layout: str, threads: int, frames: list[av.VideoFrame]) -> Work:

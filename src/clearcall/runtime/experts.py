@@ -107,7 +107,7 @@ class _Following(ExpertSharpener):
         if image.shape[:2] != self._size:
             self._size = image.shape[:2]
             self._steady = Steady(self.gate)
-        return self._steady.choose(measures(image))
+        return self._steady.choose(lambda: measures(image))
 
 
 class _Untouched(Sharpener):

@@ -100,7 +100,7 @@ class Shelf:
         model = self.find(name, shape, strength)
         if not isinstance(model, HasExperts) or min(shape.width, shape.height) < SMALLEST_SIDE:
             return model
-        wanted = self._steady_of(name, model, shape).choose(measures(luma_of(pixels)))
+        wanted = self._steady_of(name, model, shape).choose(lambda: measures(luma_of(pixels)))
         for choice in dict.fromkeys((wanted, self._running.get(name, GENERAL), GENERAL)):
             expert = model.opened(choice)
             if expert is not None and expert.is_ready(shape.width, shape.height, strength, colours=shape.colours):
