@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
+from clearcall.cpus import usable_cpus
 from clearcall.errors import BundleError
 from clearcall.runtime.compiled import CompiledGraphs
 from clearcall.runtime.device import AUTO, CPU, candidates, check_device, open_fastest
@@ -59,7 +61,8 @@ def load(
     """
     check_device(device)
     bundle, idle = find_bundle(model), no_idle()
-    opener = _Opener(bundle.without_experts(), precision, threads, idle)
+    helper = ThreadPoolExecutor(1, "clearcall-packing") if (threads or usable_cpus()) > 1 else None
+    opener = _Opener(bundle.without_experts(), precision, threads, idle, helper)
     devices = candidates() if device == AUTO else [device]
     if len(devices) > 1:
         makers = {name: partial(opener.open, name) for name in devices}
@@ -74,7 +77,7 @@ def load(
 
     def open_expert(name: str) -> Sharpener:
         alone = bundle.expert(name)
-        opener = _Opener(alone, precision, threads, idle)
+        opener = _Opener(alone, precision, threads, idle, helper)
         engine = opener.open(device)
         return Sharpener(alone, engine, opener.planes(engine))
 
@@ -85,16 +88,20 @@ def load(
 class _Opener:
     """Opens engines of one set of weights."""
 
-    def __init__(self, bundle: Bundle, precision: Precision, threads: int | None, idle: Idle) -> None:
+    def __init__(
+        self, bundle: Bundle, precision: Precision, threads: int | None, idle: Idle, helper: Executor | None
+    ) -> None:
         self._bundle = bundle
         self._precision = precision
         self._threads = threads
         self._compiled = CompiledGraphs()
         self._idle = idle
+        self._helper = helper
 
     def planes(self, engine: Engine) -> PlaneSharpener | None:
-        is_openvino = isinstance(engine, OpenVINOEngine)
-        return PlaneSharpener(self._bundle, self._precision, self.openvino, self._idle) if is_openvino else None
+        if not isinstance(engine, OpenVINOEngine):
+            return None
+        return PlaneSharpener(self._bundle, self._precision, self.openvino, self._idle, self._helper)
 
     def openvino(self, graph: bytes | Graph) -> OpenVINOEngine:
         return OpenVINOEngine(graph, threads=self._threads, compiled=self._compiled)

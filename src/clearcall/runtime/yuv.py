@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from functools import cached_property
 from threading import Lock
@@ -48,6 +49,7 @@ class PlaneSharpener:
         precision: Of the arithmetic.
         engine: Makes an engine of a graph.
         idle: Where packed pictures wait for their next use; models that take turns share it.
+        helper: Packs half of each picture, if there is more than one core.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PlaneSharpener:
         precision: Precision,
         engine: Callable[[Graph], OpenVINOEngine],
         idle: Idle | None = None,
+        helper: Executor | None = None,
     ) -> None:
         self._bundle = bundle
         self._precision = precision
@@ -63,6 +66,7 @@ class PlaneSharpener:
         self._engines: dict[Colours, OpenVINOEngine] = {}
         self._lock = Lock()
         self._idle = no_idle() if idle is None else idle
+        self._helper = helper
 
     @property
     def is_possible(self) -> bool:
@@ -117,7 +121,7 @@ class PlaneSharpener:
     @cached_property
     def _packing(self) -> Packing:
         network = self._network
-        return Packing(network.stride, channels_of(network), has_colours=not network.is_luma)
+        return Packing(network.stride, channels_of(network), has_colours=not network.is_luma, helper=self._helper)
 
     def _engine(self, colours: Colours, height: int) -> OpenVINOEngine:
         kind = colours.specified(height)
