@@ -229,10 +229,9 @@ def _found(name: str | Path, folder: Path = Path()) -> Path:
     shipped = shipped_recipes()
     path = shipped.get(str(name), folder / name)
     if not path.exists() and path.suffix != ".toml":
-        nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)[0]
-        raise RecipeError(
-            f"There is no recipe {name}: neither a TOML file nor a shipped one; the nearest is {nearest}."
-        )
+        nearest = get_close_matches(str(name), shipped, n=1, cutoff=0.0)
+        hint = f"the nearest is {nearest[0]}" if nearest else "none came with this installation, so give a TOML file"
+        raise RecipeError(f"There is no recipe {name}: neither a TOML file nor a shipped one; {hint}.")
     return path
 
 
