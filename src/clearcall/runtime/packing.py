@@ -93,8 +93,10 @@ class Packing:
             return
         middle = len(pairs[0][0]) // 2
         below = self.helper.submit(_copy_lines, pairs, slice(middle, None))
-        _copy_lines(pairs, slice(middle))
-        below.result()
+        try:
+            _copy_lines(pairs, slice(middle))
+        finally:
+            below.result()
 
     def _fitted(self, plane: Plane, packed: Packed, number: int) -> Plane:
         """A plane with a whole number of blocks and lines without gaps between samples; itself if it is one."""
