@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,7 @@ from clearcall.evaluation.metrics import psnr, ssim
 from clearcall.evaluation.multiscale import structure
 from clearcall.evaluation.quality import run as run_module
 from clearcall.evaluation.quality.journal import NAME
-from clearcall.evaluation.quality.measure import Record, Setup
+from clearcall.evaluation.quality.measure import Meter, Record, Setup
 from clearcall.evaluation.quality.methods import GRID, Candidate
 from clearcall.evaluation.quality.run import run
 from clearcall.evaluation.quality.sources import Source, find_sources
@@ -125,7 +126,9 @@ def test_what_is_measured_is_not_measured_again(ran: Ran, monkeypatch: pytest.Mo
         run(find_sources(ran.folder), LINKS, ran.outcome.setup, ran.results / NAME)
 
 
-def test_what_an_earlier_run_found_is_taken_over_but_for_other_weights(ran: Ran, tmp_path: Path) -> None:
+def test_what_an_earlier_run_found_is_taken_over_but_for_other_weights(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "before").mkdir()
     marked = (ran.results / NAME).read_text().replace('"ssim_y": 0.', '"ssim_y": 7.')
     (tmp_path / "before" / NAME).write_text(marked)
@@ -138,6 +141,10 @@ def test_what_an_earlier_run_found_is_taken_over_but_for_other_weights(ran: Ran,
         assert record.scores["other"].ssim == record.scores[MODEL.name].ssim
         assert list(record.scores)[-2:] == [MODEL.name, "other"]
     assert found.strengths == {link.name: ran.outcome.findings.strengths[link.name] for link in LINKS[:2]}
+    tune = Meter.tune
+    monkeypatch.setattr(Meter, "tune", lambda *one: tune(*one) if one[1].name == "broken_001.png" else never())
+    again = run(find_sources(ran.folder), LINKS[:2], setup, tmp_path / "again.jsonl", reuse=tmp_path / NAME)
+    assert again == found
 
 
 def test_a_run_on_other_files_is_no_earlier_one(ran: Ran, tmp_path: Path) -> None:
@@ -181,25 +188,29 @@ def test_a_process_that_is_killed_is_one_sentence(ran: Ran, tmp_path: Path) -> N
     assert not multiprocessing.active_children()
 
 
-def waits_once(marker: Path):
-    """A model that waits forever, but only the first time."""
+def waits(folder: Path, times: int):
+    """A model that waits forever, but only so many times, in whichever process."""
 
     def wait(frame):
-        if not marker.exists():
-            marker.touch()
-            threading.Event().wait()
+        for number in range(times):
+            with contextlib.suppress(FileExistsError):
+                (folder / f"waited-{number}").touch(exist_ok=False)
+                threading.Event().wait()
         return frame
 
     return wait
 
 
-def test_a_process_that_is_stuck_is_replaced(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "STALLED", 1.0)
+@pytest.mark.parametrize("times", [pytest.param(1, id="one"), pytest.param(2, id="all of them, so none is done")])
+def test_processes_that_are_stuck_are_replaced(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(run_module, "STALLED", 2.0)
     sources = [Source(f"things_00{n}.png", "things", ran.folder / "things_001.png") for n in range(3)]
-    setup = Setup((Candidate("m", partial(waits_once, tmp_path / "waited"), ""),))
+    setup = Setup((Candidate("m", partial(waits, tmp_path, times), ""),))
     found = run(sources, [Profile(name="clean")], setup, tmp_path / NAME, workers=2)
     assert [record.name for record in found.records] == [source.name for source in sources]
-    assert (tmp_path / "waited").exists()
+    assert len(list(tmp_path.glob("waited-*"))) == times
     assert not multiprocessing.active_children()
 
 

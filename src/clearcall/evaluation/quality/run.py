@@ -32,6 +32,8 @@ TUNING_SOURCES = 16
 """The filters' strengths are chosen on so many of the sources, spread over all."""
 STALLED = 600.0
 """Seconds without any processor time after which a process is stuck and is ended: SVT-AV1 waits for itself at times."""
+ATTEMPTS = 3
+"""So many times in a row processes may end before any of them has done a unit; then the run ends, too."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def run(
     Raises:
         InputError: Nothing could be measured.
         OutputError: The journal belongs to another run or can't be written.
-        ClearcallError: A process was ended from outside.
+        ClearcallError: Processes were ended from outside again and again.
     """
     report = on_progress or (lambda done, total: None)
     about = _about(sources, setup)
@@ -180,7 +182,11 @@ def _tune(
     """For each profile the strength of each filter with the highest mean SSIM over some of the sources."""
     step = max(len(sources) / TUNING_SOURCES, 1)
     sample = [sources[int(index * step)] for index in range(min(TUNING_SOURCES, len(sources)))]
-    tuned: list[Mapping[str, Any]] = [content for kind, content in memory.entries if kind == "tuning"] or [*earlier]
+    tuned: list[Mapping[str, Any]] = [content for kind, content in memory.entries if kind == "tuning"]
+    if not tuned:
+        tuned.extend(earlier)
+        for found in earlier:  # so that a later run can build on this one alone
+            memory.add("tuning", found)
     for unit, result in pool.work(_units(sample, profiles, [(found["profile"], found["name"]) for found in tuned])):
         for profile, ssim in result if isinstance(result, list) else ():
             found = {"name": unit.source.name, "profile": profile, "ssim": ssim}
@@ -231,15 +237,15 @@ class _Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def work(self, units: Sequence[_Unit]) -> Iterator[tuple[_Unit, _Work]]:
-        """Do the units, in any order; where processes end, new ones go on as long as some unit was done before.
+        """Do the units, in any order; where processes end, new ones go on, but not for ever without any unit done.
 
         Raises:
-            ClearcallError: A process was ended from outside.
+            ClearcallError: Processes were ended from outside again and again.
         """
         if self._pool is None:
             yield from ((unit, _do(unit)) for unit in units)
             return
-        left = list(units)
+        left, in_vain = list(units), 0
         while left:
             before = len(left)
             try:
@@ -249,9 +255,10 @@ class _Workers:
                     left.remove(futures[future])
                     yield futures[future], result
             except BrokenProcessPool as error:
-                if len(left) == before:
+                in_vain = in_vain + 1 if len(left) == before else 0
+                if in_vain == ATTEMPTS:
                     raise ClearcallError(
-                        "A process of the benchmark was ended from outside, as when memory runs out; "
+                        f"A process of the benchmark was ended from outside {ATTEMPTS} times, as when memory runs out; "
                         "start the same command again to go on, with fewer --workers if that was it."
                     ) from error
                 self._pool.shutdown()
