@@ -30,7 +30,7 @@ from clearcall.training.recipe import read_recipe, with_changes
 from clearcall.training.teachers.config import TeacherConfig
 from clearcall.training.teachers.teacher import build_teacher
 
-RECIPES = ("scratch-l1", "scratch-l1-ssim", "reference-kd", "output-kd")
+RECIPES = ("scratch-l1", "scratch-l1-ssim", "reference-kd", "output-kd", "hints-kd")
 PROFILES = ("bicubic-x2", "h264-half-crf28")
 
 

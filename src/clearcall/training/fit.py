@@ -13,6 +13,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from clearcall.bundle import bundled_models, read_bundle
@@ -31,12 +32,13 @@ from clearcall.training.checkpoint import (
     previous,
     read_checkpoint,
 )
-from clearcall.training.dataset import ResumableLoader, training_loader
+from clearcall.training.dataset import ResumableLoader, SquaresDataset, training_loader
 from clearcall.training.distillation import Distillation
 from clearcall.training.graph import student_of
+from clearcall.training.hints import take_hints
 from clearcall.training.module import RestorationModule
 from clearcall.training.pairs import check_no_overlap, list_pictures, split_pairs
-from clearcall.training.recipe import DataConfig, Recipe
+from clearcall.training.recipe import DataConfig, HintsConfig, Recipe
 from clearcall.training.resident import ResidentLoader, resident_loader
 from clearcall.training.student import Student
 from clearcall.training.taught import TaughtWindows
@@ -137,6 +139,8 @@ def train(
     last = _prepare_folder(recipe, paths, options.resume)
     source, pairs = _open_data(recipe, data, validation)
     network, teacher = _networks(recipe, options.start)
+    if recipe.hints is not None and isinstance(network, Student) and not (options.start or options.resume):
+        take_hints(network, _student_in(Path(recipe.hints.wide)).collapsed(), _squares(recipe, recipe.hints, source))
     if recipe.distillation.cache and teacher is not None and recipe.losses.output:
         # A copy that stays on the CPU: the loader's processes can't share a teacher that is on a GPU.
         source = _taught(source, deepcopy(teacher), recipe)
@@ -234,7 +238,7 @@ def _networks(recipe: Recipe, start: Path | None) -> tuple[Student | Teacher, Te
 
 
 def _load_start(student: Student, start: Path) -> None:
-    before = _shipped_student(start) or load_student(start)[0]
+    before = _student_in(start)
     if not student.config.expansion:
         before = before.collapsed()
     if before.config != student.config:
@@ -242,10 +246,16 @@ def _load_start(student: Student, start: Path) -> None:
     student.load_state_dict(before.state_dict())
 
 
-def _shipped_student(start: Path) -> Student | None:
-    """The student of a bundle, or of a model that ships with clearcall; None: ``start`` is neither."""
+def _student_in(start: Path) -> Student:
+    """The student of a checkpoint, of a bundle, or of a model that ships with clearcall."""
     folder = bundled_models().get(str(start), start)
-    return student_of(read_bundle(folder).graph("float32")) if folder.is_dir() else None
+    return student_of(read_bundle(folder).graph("float32")) if folder.is_dir() else load_student(start)[0]
+
+
+def _squares(recipe: Recipe, hints: HintsConfig, source: WindowSource) -> list[Tensor]:
+    """Degraded squares from all over the training data."""
+    squares = SquaresDataset(source, recipe.data.model_copy(update={"crops_per_window": 1}), recipe.training.seed)
+    return [squares[0, place * len(source) // hints.squares][0] for place in range(hints.squares)]
 
 
 def _taught(source: WindowSource, teacher: Teacher, recipe: Recipe) -> TaughtWindows:

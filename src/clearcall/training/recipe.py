@@ -124,6 +124,18 @@ class DistillationConfig(_Section):
     cache_gigabytes: PositiveFloat = 20.0
 
 
+class HintsConfig(_Section):
+    """From which wider student a student's layers take over what they do before the training (see ``take_hints``).
+
+    Attributes:
+        wide: The name of a shipped model, a bundle, or a checkpoint.
+        squares: On how many squares of the training data the two are compared.
+    """
+
+    wide: str
+    squares: int = Field(default=128, ge=1)
+
+
 class TrainingConfig(_Section):
     """How the student is trained.
 
@@ -175,6 +187,7 @@ class Recipe(_Section):
         losses: The weight of each loss.
         perceptual: What the perceptual loss looks at.
         distillation: How the teacher teaches.
+        hints: From whom a student starts; None: from chance. Left out where a training starts from other weights.
         training: How long, how fast.
     """
 
@@ -187,6 +200,7 @@ class Recipe(_Section):
     losses: LossWeights = LossWeights()
     perceptual: PerceptualConfig = PerceptualConfig()
     distillation: DistillationConfig = DistillationConfig()
+    hints: HintsConfig | None = None
     training: TrainingConfig = TrainingConfig()
 
 
@@ -288,6 +302,8 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
         raise RecipeError(f"{origin}: losses.{asked[0]} needs a teacher that teaches; add [teacher] or set it to 0.")
     if recipe.trains == "teacher" and recipe.teacher is None:
         raise RecipeError(f"{origin}: trains is teacher, so a section [teacher] must say which.")
+    if recipe.hints is not None and recipe.trains == "teacher":
+        raise RecipeError(f"{origin}: hints are for students; leave [hints] out where a teacher is trained.")
     if recipe.data.source == "degraded" and recipe.data.crop > recipe.data.window:
         raise RecipeError(f"{origin}: data.crop is larger than data.window; make the crop the smaller one.")
     if recipe.data.degradation != "random" and recipe.data.mix != DEFAULT_MIX:
