@@ -1,6 +1,6 @@
 """What each way of teaching is worth: the same student, the same steps, several seeds, measured on whole pictures.
 
-python benchmarks/ablation.py TRAIN VAL --teacher runs/teacher/teacher.safetensors [--recipe NAME ...] [--seeds 0 1 2]
+python benchmarks/ablation.py TRAIN VAL [--teacher runs/teacher/teacher.safetensors] [--recipe NAME ...] [--seeds 0 1 2]
 
 Trains every recipe with every seed (a run that is there already is used as it is; an unfinished one is resumed), takes
 the averaged weights of the last step, not the best, and measures them in float32 on every picture of VAL through every
@@ -30,7 +30,7 @@ from clearcall.training.recipe import read_recipe, with_changes
 from clearcall.training.teachers.config import TeacherConfig
 from clearcall.training.teachers.teacher import build_teacher
 
-RECIPES = ("scratch-l1", "scratch-l1-ssim", "reference-kd", "output-kd", "hints-kd")
+RECIPES = ("scratch-l1", "scratch-l1-ssim", "reference-kd", "output-kd", "scratch-fast", "hints-kd")
 PROFILES = ("bicubic-x2", "h264-half-crf28")
 
 
@@ -49,6 +49,10 @@ def train_all(options: argparse.Namespace) -> None:
             if not (run / "seconds").exists():
                 train(recipe, options.train, run, options=RunOptions(resume=checkpoint(run).exists()))
                 (run / "seconds").write_text(f"{time.perf_counter() - started:.0f}\n")
+
+
+def teachers(options: argparse.Namespace) -> list[Path]:
+    return [options.teacher] if options.teacher else []
 
 
 @cache
@@ -75,7 +79,7 @@ def measure_all(options: argparse.Namespace) -> tuple[np.ndarray, list[str]]:
     """Scores by pair, by network (input, teacher, students), SSIM and PSNR; and the profile of each pair."""
     cases = find_cases(options.val, options.profile)
     runs = [options.runs / f"{name}-{seed}" for name in options.recipe for seed in options.seeds]
-    networks = [(options.teacher, True), *((checkpoint(run), False) for run in runs)]
+    networks = [*((path, True) for path in teachers(options)), *((checkpoint(run), False) for run in runs)]
     found = []
     with ProcessPoolExecutor(options.workers) as pool, progress("measuring", "pairs") as report:
         for scores in pool.map(measure, [(case, networks) for case in cases]):
@@ -88,9 +92,10 @@ def summarise(options: argparse.Namespace, scores: np.ndarray, profiles: list[st
     rows = []
     for profile in dict.fromkeys(profiles):
         means = scores[[found == profile for found in profiles]].mean(axis=0)
-        for name, (mean_ssim, mean_psnr) in zip(("input", "teacher"), means, strict=False):
+        others = ["input", *("teacher" for _ in teachers(options))]
+        for name, (mean_ssim, mean_psnr) in zip(others, means, strict=False):
             rows.append({"profile": profile, "recipe": name, "ssim": mean_ssim, "psnr": mean_psnr})
-        seeds = means[2:].reshape(len(options.recipe), len(options.seeds), 2)
+        seeds = means[len(others) :].reshape(len(options.recipe), len(options.seeds), 2)
         for name, values in zip(options.recipe, seeds, strict=True):
             (mean_ssim, mean_psnr), (spread_ssim, spread_psnr) = values.mean(axis=0), values.std(axis=0, ddof=1)
             content = read_checkpoint(checkpoint(options.runs / f"{name}-{options.seeds[0]}"))
@@ -105,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train", type=Path)
     parser.add_argument("val", type=Path)
-    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, help="the weights of the recipes' teacher; a row of its own, too")
     parser.add_argument("--vgg", type=Path, help="VGG-19's weights, instead of torchvision's")
     parser.add_argument("--recipe", nargs="+", default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])

@@ -30,7 +30,7 @@ Report = Callable[[int, int | None], None]
 
 TUNING_SOURCES = 16
 """The filters' strengths are chosen on so many of the sources, spread over all."""
-STALLED = 600.0
+STALLED = 120.0
 """Seconds without any processor time after which a process is stuck and is ended: SVT-AV1 waits for itself at times."""
 ATTEMPTS = 3
 """So many times in a row processes may end before any of them has done a unit; then the run ends, too."""
