@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clearcall.errors import InputError
-from clearcall.evaluation.quality.bars import Bar
+from clearcall.evaluation.quality.bars import TEACHER, TEACHER_IN_VIEWS, Bar
 from clearcall.evaluation.quality.summary import ALL, CODED
 
 RIVALS = ("input", "lanczos", "unsharp", "cas")
-TEACHER = "teacher"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,7 +108,7 @@ def rate(saved_bits: dict[str, float] | None) -> str:
 def methods_of(found: dict[str, Any]) -> list[str]:
     """The rivals and the models, and the teacher where it was measured."""
     measured = {method for summary in found["summaries"] for method in summary["spreads"]}
-    return [method for method in (*RIVALS, *found["models"], TEACHER) if method in measured]
+    return [method for method in (*RIVALS, *found["models"], TEACHER, TEACHER_IN_VIEWS) if method in measured]
 
 
 def mean(summary: dict[str, Any], method: str) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage import data
 
 from clearcall.cli import main
-from clearcall.cli.candidates import ALEXNET, bundle_candidates, lpips_or_why_not, teacher_candidate
+from clearcall.cli.candidates import ALEXNET, bundle_candidates, lpips_or_why_not, teacher_candidates
 
 NAMES = {"journal.jsonl", "panels.html", "results.csv", "results.html", "results.json"}
 
@@ -104,6 +104,8 @@ def test_a_bad_picture_is_listed_and_makes_the_status(run, pictures: Path, tmp_p
         (["pictures", "--model", "smal"], "small", 5),
         (["pictures", "--model", "small", "--model", "small"], "small is taken twice", 6),
         (["pictures", "--teacher", "missing.safetensors"], "no file missing.safetensors", 3),
+        (["pictures", "--self-ensemble"], "name its weights with --teacher", 6),
+        (["pictures", "--teacher-profile", "clean"], "name its weights with --teacher", 6),
         (["pictures", "-o", "pictures"], "--force", 4),
         (["pictures", "-o", "no/where"], "is missing; create it first", 4),
         (["--compare", "a.json", "b.json"], "Can't read a.json", 3),
@@ -125,9 +127,9 @@ def test_candidates_change_their_identity_with_their_weights(tmp_path: Path) -> 
     assert small.make().sharpen(data.astronaut()[:32, :32]).shape == (32, 32, 3)
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
-    one, other = (teacher_candidate(tmp_path / name) for name in ("a", "b"))
-    assert one.identity != other.identity
-    assert not one.ships
+    teachers = [each for name in ("a", "b") for each in teacher_candidates(tmp_path / name, in_views=True)]
+    assert len({each.identity for each in teachers}) == 4
+    assert not any(each.ships for each in teachers)
     assert small.ships
 
 
@@ -138,8 +140,12 @@ def test_a_teacher_is_loaded_from_its_weights(tmp_path: Path) -> None:
     teacher = build_teacher(TeacherConfig(width=4, encoder=(1,), middle=1, decoder=(1,)))
     save_teacher(teacher, tmp_path / "teacher.safetensors", half=False)
     frame = data.astronaut()[:32, :48]
-    restored = teacher_candidate(tmp_path / "teacher.safetensors").make()(frame)
-    assert (restored == teacher.restore(frame)).all()
+    plain, in_views = teacher_candidates(tmp_path / "teacher.safetensors", in_views=True)
+    assert (plain.make()(frame) == teacher.restore(frame)).all()
+    assert plain.name != in_views.name
+    turned = frame[::-1, ::-1].copy()
+    upright = in_views.make()(frame)[::-1, ::-1]
+    assert abs(in_views.make()(turned).astype(int) - upright).max() <= 1  # sums in another order may round elsewhere
 
 
 def test_lpips_is_left_out_without_its_weights_and_measured_with_them(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clearcall.benchmark.speed import SpeedReport
     from clearcall.evaluation.quality.files import Outcome
     from clearcall.evaluation.quality.measure import Setup
+    from clearcall.evaluation.quality.methods import Candidate
 
 SOME_FAILED = 1
 
@@ -92,6 +93,9 @@ def quality(  # noqa: PLR0913, PLR0917 - the options of a command
     teacher_profile: Annotated[
         list[str] | None, typer.Option(help="Measure the teacher behind this link only; may be repeated. [all]")
     ] = None,
+    self_ensemble: Annotated[
+        bool, typer.Option("--self-ensemble", help="Measure the teacher also as the mean over eight views of a frame.")
+    ] = False,
     float32: Annotated[
         bool, typer.Option("--float32", help="Measure what 8 bits cost the models, behind three links.")
     ] = False,
@@ -121,7 +125,8 @@ def quality(  # noqa: PLR0913, PLR0917 - the options of a command
 
     links = [get_profile(name) for name in dict.fromkeys(profile or LADDER)]
     only = frozenset(get_profile(name).name for name in teacher_profile or ())
-    setup, left_out = _setup(model or ["small"], teacher, only, float32=float32)
+    others = _others(model or ["small"], teacher, only, self_ensemble=self_ensemble, float32=float32)
+    setup, left_out = _setup(model or ["small"], others)
     setup = replace(setup, limit=limit)
     with progress(f"measuring {folder}", "pairs") as report:
         outcome = run(
@@ -141,15 +146,24 @@ def quality(  # noqa: PLR0913, PLR0917 - the options of a command
         raise typer.Exit(SOME_FAILED)
 
 
-def _setup(
-    models: list[str], teacher: Path | None, only: frozenset[str] = frozenset(), *, float32: bool = False
-) -> tuple[Setup, dict[str, str]]:
+def _others(
+    models: list[str], teacher: Path | None, only: frozenset[str], *, self_ensemble: bool, float32: bool
+) -> list[Candidate]:
+    """What is shown beside the models."""
+    from clearcall.cli.candidates import float_candidates, teacher_candidates
+
+    if teacher is None and (self_ensemble or only):
+        raise RecipeError("--self-ensemble and --teacher-profile are about a teacher; name its weights with --teacher.")
+    teachers = [] if teacher is None else teacher_candidates(teacher, only, in_views=self_ensemble)
+    return [*(float_candidates(models) if float32 else ()), *teachers]
+
+
+def _setup(models: list[str], others: list[Candidate]) -> tuple[Setup, dict[str, str]]:
     """What to measure, and what can't be measured here and why."""
-    from clearcall.cli.candidates import bundle_candidates, float_candidates, lpips_or_why_not, teacher_candidate
+    from clearcall.cli.candidates import bundle_candidates, lpips_or_why_not
     from clearcall.evaluation.quality.measure import Setup
     from clearcall.evaluation.vmaf import find_ffmpeg
 
-    others = [*(float_candidates(models) if float32 else ()), *([teacher_candidate(teacher, only)] if teacher else ())]
     ffmpeg, lpips = find_ffmpeg(), lpips_or_why_not()
     left_out = {"LPIPS": lpips} if isinstance(lpips, str) else {}
     if ffmpeg is None:

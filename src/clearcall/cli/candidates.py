@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from clearcall.evaluation.quality.methods import Candidate
     from clearcall.frame import Frame
 
-TEACHER = "teacher"
 ALEXNET = "alexnet-owt-7be5be79.pth"
 
 
@@ -34,11 +33,12 @@ def bundle_candidates(models: Sequence[str]) -> list[Candidate]:
         >>> [candidate.name for candidate in bundle_candidates(["small"])]
         ['small']
     """
+    from clearcall.evaluation.quality.bars import TEACHER, TEACHER_IN_VIEWS
     from clearcall.evaluation.quality.methods import BASELINES, Candidate
 
     names = [Path(model).name if Path(model).is_dir() else model for model in models]
     names = [name if names.count(name) == 1 else model for name, model in zip(names, models, strict=True)]
-    taken = (*BASELINES, TEACHER)
+    taken = (*BASELINES, TEACHER, TEACHER_IN_VIEWS)
     for index, name in enumerate(names):
         if name in names[:index] or name in taken:
             raise RecipeError(f"{name} is taken twice; give each --model once, in a folder of a name of its own.")
@@ -69,19 +69,29 @@ def float_candidates(models: Sequence[str]) -> list[Candidate]:
     ]
 
 
-def teacher_candidate(weights: Path, only: frozenset[str] = frozenset()) -> Candidate:
+def teacher_candidates(weights: Path, only: frozenset[str] = frozenset(), *, in_views: bool = False) -> list[Candidate]:
     """A teacher from its checkpoint (needs the train extra where it runs), behind these links only (empty: all).
+
+    Args:
+        weights: The checkpoint.
+        only: Names of links.
+        in_views: Also as the mean over eight views of each frame (its self-ensemble).
 
     Raises:
         InputError: There is no such file.
     """
+    from clearcall.evaluation.quality.bars import TEACHER, TEACHER_IN_VIEWS
     from clearcall.evaluation.quality.methods import Candidate
 
     if not weights.is_file():
         raise InputError(f"There is no file {weights} with a teacher's weights; give the one that was trained.")
     with weights.open("rb") as file:
         identity = hashlib.file_digest(file, "sha256").hexdigest()
-    return Candidate(TEACHER, partial(_load_teacher, str(weights)), identity, ships=False, only=only)
+    plain = Candidate(TEACHER, partial(_load_teacher, str(weights)), identity, ships=False, only=only)
+    if not in_views:
+        return [plain]
+    make = partial(_load_teacher, str(weights), self_ensemble=True)
+    return [plain, replace(plain, name=TEACHER_IN_VIEWS, make=make, identity=f"{identity} x8")]
 
 
 def _identity(model: str, precision: Precision = "int8") -> str:
@@ -100,12 +110,12 @@ def _load_bundle(model: str, precision: Precision = "int8") -> Sharpener:
     return load(model, threads=1, precision=precision)
 
 
-def _load_teacher(weights: str) -> Callable[[Frame], Frame]:
+def _load_teacher(weights: str, *, self_ensemble: bool = False) -> Callable[[Frame], Frame]:
     require("torch", extra="train").set_num_threads(1)
     from clearcall.training.teachers.config import TeacherConfig
     from clearcall.training.teachers.teacher import build_teacher
 
-    return build_teacher(TeacherConfig(weights=weights)).restore
+    return build_teacher(TeacherConfig(weights=weights, self_ensemble=self_ensemble)).restore
 
 
 def lpips_or_why_not() -> Callable[[], Callable[[Frame, Frame], float]] | str:

@@ -67,6 +67,26 @@ def test_pictures_clean_frames_and_eight_bits_have_their_rows() -> None:
     )
 
 
+def test_a_teacher_is_compared_with_the_best_of_the_models() -> None:
+    link = PROFILES["bicubic-x2"]
+    psnr = {"small": 31.0, "large": 32.0, "teacher": 32.9, "teacher x8": 33.1}
+    records = [
+        replace(
+            r, scores={"input": r.scores["input"], **{m: replace(r.scores["input"], psnr=v) for m, v in psnr.items()}}
+        )
+        for r in made_up([link])
+    ]
+    candidates = tuple(Candidate(name, object, "", ships=not name.startswith("teacher")) for name in psnr)
+    outcome = Outcome(Setup(candidates), [link], Findings(tuple(records), {}), {})
+    found = {bar.model: bar for bar in outcome.bars if bar.figure == "bicubic-x2: PSNR above the best model, in dB"}
+    assert found.keys() == {"teacher", "teacher x8"}
+    assert [(bar.found, bar.verdict) for bar in found.values()] == [
+        ("+0.90 (large)", "MISSED"),
+        ("+1.10 (large)", "met"),
+    ]
+    assert found["teacher"].asked == "at least +1.00"
+
+
 def test_a_part_says_so_everywhere_and_a_teacher_may_stand_behind_some_links_only(ran: Ran, tmp_path: Path) -> None:
     teacher = replace(MODEL, name="teacher", ships=False, only=frozenset({"bicubic-x2"}))
     setup = Setup((MODEL, teacher), limit=1)

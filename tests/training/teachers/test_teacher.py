@@ -116,8 +116,8 @@ def test_the_same_teacher_has_the_same_fingerprint_and_another_one_another(tiny)
     changed = tiny()
     with torch.no_grad():
         changed.network.intro.bias[0] += 1e-6
-    others = [changed, tiny(stride=2), tiny(width=8), tiny("swinir")]
-    assert len({fingerprint, *(other.fingerprint for other in others)}) == 5
+    others = [changed, tiny(stride=2), tiny(width=8), tiny("swinir"), tiny(self_ensemble=True)]
+    assert len({fingerprint, *(other.fingerprint for other in others)}) == 6
 
 
 @pytest.mark.parametrize("half", [True, False])

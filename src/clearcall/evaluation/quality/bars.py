@@ -11,6 +11,8 @@ from clearcall.evaluation.quality.summary import ALL, CODED, BitsSaved, Summary
 
 FLOAT_SUFFIX = " float32"
 """What follows a model's name where its float32 graph was measured."""
+TEACHER, TEACHER_IN_VIEWS = "teacher", "teacher x8"
+"""A teacher, and the mean of what it makes of eight views of a frame."""
 FLOAT_LINKS = frozenset({"bicubic-x2", "h264-half-crf28", "clean"})
 """Where float32 is measured beside 8 bits."""
 
@@ -31,6 +33,7 @@ _BARS: Mapping[str, Mapping[str, float]] = {
     "clean: worst SSIM": {_EVERY: 0.99},
     "flicker by the input's, codec ladder": {_EVERY: 1.0},
     "8 bits: most SSIM lost against float32": {_EVERY: 0.001},
+    "bicubic-x2: PSNR above the best model, in dB": {_EVERY: 1.0},
 }
 _AT_MOST = ("BD-rate", "flicker", "8 bits")
 
@@ -77,9 +80,9 @@ class Bar:
             return f"{value:+.1f} %"
         if "share" in self.figure:
             return f"{value:.1%}"
-        return (
-            f"{value:+.2f}" if "VMAF" in self.figure else f"{value:+.4f}" if "gain" in self.figure else f"{value:.4f}"
-        )
+        if "VMAF" in self.figure or "PSNR" in self.figure:
+            return f"{value:+.2f}"
+        return f"{value:+.4f}" if "gain" in self.figure else f"{value:.4f}"
 
 
 def bars(
@@ -110,6 +113,7 @@ def bars(
             *_eight_bits(model, summaries),
         ]
     ]
+    found += [_bar(teacher, figure, value, where) for teacher, figure, value, where in _teachers(models, summaries)]
     order = {bar.figure: place for place, bar in reversed(list(enumerate(found)))}
     return sorted(found, key=lambda bar: order[bar.figure])
 
@@ -161,6 +165,18 @@ def _ladder(model: str, coded: Sequence[Summary]) -> _Rows:
     if pairs:
         after, before = (sum(values) for values in zip(*pairs, strict=True))
         yield "flicker by the input's, codec ladder", after / before, ""
+
+
+def _teachers(models: Sequence[str], summaries: Sequence[Summary]) -> Iterator[tuple[str, str, float, str]]:
+    """How far teachers are ahead of the best of the models."""
+    for summary in summaries:
+        if summary.category == ALL and summary.profile == "bicubic-x2":
+            spreads = summary.spreads
+            best = max(models, key=lambda model: spreads[model].mean.psnr)
+            for teacher in (TEACHER, TEACHER_IN_VIEWS):
+                if teacher in spreads:
+                    ahead = spreads[teacher].mean.psnr - spreads[best].mean.psnr
+                    yield teacher, "bicubic-x2: PSNR above the best model, in dB", ahead, best
 
 
 def _saved(model: str, saved: Mapping[str, Mapping[str, BitsSaved | None]]) -> _Rows:

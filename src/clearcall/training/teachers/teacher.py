@@ -15,6 +15,7 @@ from torch.nn import functional
 from clearcall.frame import Frame, check_frame, to_8_bit, to_frame
 from clearcall.training.teachers.catalogue import points_of
 from clearcall.training.teachers.config import TeacherConfig
+from clearcall.training.teachers.ensemble import self_ensemble
 from clearcall.training.teachers.features import as_map, find_modules, recorded
 from clearcall.training.teachers.networks import Network, network_from_weights, new_network
 from clearcall.training.teachers.sources import find_weights
@@ -42,7 +43,8 @@ class Teacher(nn.Module):
 
     Sizes that the network can't take are padded by mirroring and cropped again. A super-resolution network is given
     the frames brought down by its scale (bicubic, antialiased), so that its output has the size of what came in.
-    A teacher is frozen, stays in eval mode, computes no gradients and clamps its output, unless it is trainable.
+    A teacher is frozen, stays in eval mode, computes no gradients and clamps its output, unless it is trainable. With
+    ``self_ensemble`` its output is the mean over eight views.
 
     Example:
         >>> teacher = build_teacher(TeacherConfig(width=8, encoder=(1,), middle=1, decoder=(1,)))
@@ -75,7 +77,8 @@ class Teacher(nn.Module):
     def fingerprint(self) -> str:
         """SHA-256 over architecture, sizes and weights, computed each time: other outputs, other fingerprint."""
         sizes = json.dumps(getattr(self.network, "hyperparameters", {}), sort_keys=True, default=str)
-        digest = hashlib.sha256(f"{BEHAVIOUR} {self._wrapping.architecture} {sizes}".encode())
+        behaviour = f"{BEHAVIOUR} self-ensemble" if self.config.self_ensemble else BEHAVIOUR
+        digest = hashlib.sha256(f"{behaviour} {self._wrapping.architecture} {sizes}".encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -88,6 +91,14 @@ class Teacher(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore frames (N, 3, H, W) in [0, 1]; clamped to that range unless trainable."""
+        return self_ensemble(self._as_it_is, frames) if self._sees_views else self._as_it_is(frames)
+
+    @property
+    def _sees_views(self) -> bool:
+        return self.config.self_ensemble and not self.trainable
+
+    def _as_it_is(self, frames: Tensor) -> Tensor:
+        """Restore frames in one pass."""
         with torch.set_grad_enabled(self.trainable and torch.is_grad_enabled()):
             given = self._given(frames)
             restored = self._wrapping.call(self.network, given)
@@ -97,7 +108,7 @@ class Teacher(nn.Module):
             return restored if self.trainable else restored.clamp(0, 1)
 
     def with_features(self, frames: Tensor, points: Sequence[str]) -> TeacherOutput:
-        """Restore frames and give feature maps of the same pass.
+        """Restore frames and give feature maps of the same pass (with ``self_ensemble``: of the frames as they are).
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1].
@@ -108,7 +119,8 @@ class Teacher(nn.Module):
         """
         modules = find_modules(self.network, self.feature_points, points)
         with recorded(modules) as calls:
-            restored = self(frames)
+            restored = self._as_it_is(frames)
+        restored = self(frames) if self._sees_views else restored
         given = (frames.shape[0], *self._given_size(*frames.shape[-2:]))
         return TeacherOutput(restored, {point: as_map(point, calls[point], given) for point in points})
 
@@ -212,7 +224,7 @@ def save_teacher(teacher: Teacher, path: Path, *, half: bool = True, extra: Mapp
     Raises:
         OutputError: The file can't be written.
     """
-    config = teacher.config.model_copy(update={"weights": "", "sha256": ""})
+    config = teacher.config.model_copy(update={"weights": "", "sha256": "", "self_ensemble": False})
     metadata = {**(extra or {}), "clearcall.teacher": config.model_dump_json()}
     write_weights(path, teacher.network.state_dict(), metadata, half=half)
 
