@@ -101,7 +101,7 @@ def run(
     Raises:
         InputError: Nothing could be measured.
         OutputError: The journal belongs to another run or can't be written.
-        ClearcallError: Processes were ended from outside again and again.
+        ClearcallError: Processes ended again and again with nothing done.
     """
     report = on_progress or (lambda done, total: None)
     about = _about(sources, setup)
@@ -240,7 +240,7 @@ class _Workers:
         """Do the units, in any order; where processes end, new ones go on, but not for ever without any unit done.
 
         Raises:
-            ClearcallError: Processes were ended from outside again and again.
+            ClearcallError: Processes ended again and again with nothing done.
         """
         if self._pool is None:
             yield from ((unit, _do(unit)) for unit in units)
@@ -258,8 +258,9 @@ class _Workers:
                 in_vain = in_vain + 1 if len(left) == before else 0
                 if in_vain == ATTEMPTS:
                     raise ClearcallError(
-                        f"A process of the benchmark was ended from outside {ATTEMPTS} times, as when memory runs out; "
-                        "start the same command again to go on, with fewer --workers if that was it."
+                        f"Processes of the benchmark ended {ATTEMPTS} times in a row with nothing done, from outside "
+                        "as when memory runs out, or because they were stuck; start the same command again to go on, "
+                        "with fewer --workers if memory was it."
                     ) from error
                 self._pool.shutdown()
                 self._pool = self._new_pool()
