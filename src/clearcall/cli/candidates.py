@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clearcall.errors import InputError, RecipeError, require
 
@@ -75,7 +75,8 @@ def teacher_candidates(weights: Path, only: frozenset[str] = frozenset(), *, in_
     Args:
         weights: The checkpoint.
         only: Names of links.
-        in_views: Also as the mean over eight views of each frame (its self-ensemble).
+        in_views: Also as the mean over eight views of each frame (its self-ensemble), computed in bfloat16, which
+            changes outputs by fractions of a level.
 
     Raises:
         InputError: There is no such file.
@@ -90,7 +91,7 @@ def teacher_candidates(weights: Path, only: frozenset[str] = frozenset(), *, in_
     plain = Candidate(TEACHER, partial(_load_teacher, str(weights)), identity, ships=False, only=only)
     if not in_views:
         return [plain]
-    make = partial(_load_teacher, str(weights), self_ensemble=True)
+    make = partial(_load_teacher, str(weights), self_ensemble=True, precision="bf16-mixed")
     return [plain, replace(plain, name=TEACHER_IN_VIEWS, make=make, identity=f"{identity} x8")]
 
 
@@ -110,12 +111,12 @@ def _load_bundle(model: str, precision: Precision = "int8") -> Sharpener:
     return load(model, threads=1, precision=precision)
 
 
-def _load_teacher(weights: str, *, self_ensemble: bool = False) -> Callable[[Frame], Frame]:
+def _load_teacher(weights: str, **use: Any) -> Callable[[Frame], Frame]:
     require("torch", extra="train").set_num_threads(1)
     from clearcall.training.teachers.config import TeacherConfig
     from clearcall.training.teachers.teacher import build_teacher
 
-    return build_teacher(TeacherConfig(weights=weights, self_ensemble=self_ensemble)).restore
+    return build_teacher(TeacherConfig(weights=weights, **use)).restore
 
 
 def lpips_or_why_not() -> Callable[[], Callable[[Frame, Frame], float]] | str:

@@ -117,7 +117,16 @@ def test_the_same_teacher_has_the_same_fingerprint_and_another_one_another(tiny)
     with torch.no_grad():
         changed.network.intro.bias[0] += 1e-6
     others = [changed, tiny(stride=2), tiny(width=8), tiny("swinir"), tiny(self_ensemble=True)]
-    assert len({fingerprint, *(other.fingerprint for other in others)}) == 6
+    others.append(tiny(precision="bf16-mixed"))
+    assert len({fingerprint, *(other.fingerprint for other in others)}) == 7
+
+
+def test_bfloat16_changes_outputs_by_little_and_their_type_not_at_all(family, tiny, frames):
+    exact, rounded = tiny(family)(frames), tiny(family, precision="bf16-mixed")(frames)
+    assert rounded.dtype == torch.float32
+    assert 0 < (exact - rounded).abs().max() < 0.05
+    learner = tiny(family, precision="bf16-mixed", trainable=True)
+    assert torch.equal(learner(frames), tiny(family, trainable=True)(frames))
 
 
 @pytest.mark.parametrize("half", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,10 @@ from clearcall.training.teachers.weights import read_weights, write_weights
 
 BEHAVIOUR = "1"
 """Changes when the same weights would give other outputs; part of the fingerprint."""
+
+
+_LEFT_OPEN = {"weights": "", "sha256": "", "self_ensemble": False, "precision": "32-true"}
+"""What a file of weights doesn't say about its use."""
 
 
 class TeacherOutput(NamedTuple):
@@ -77,7 +82,7 @@ class Teacher(nn.Module):
     def fingerprint(self) -> str:
         """SHA-256 over architecture, sizes and weights, computed each time: other outputs, other fingerprint."""
         sizes = json.dumps(getattr(self.network, "hyperparameters", {}), sort_keys=True, default=str)
-        behaviour = f"{BEHAVIOUR} self-ensemble" if self.config.self_ensemble else BEHAVIOUR
+        behaviour = BEHAVIOUR + " self-ensemble" * self.config.self_ensemble + " bfloat16" * self._is_rounded
         digest = hashlib.sha256(f"{behaviour} {self._wrapping.architecture} {sizes}".encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -97,15 +102,21 @@ class Teacher(nn.Module):
     def _sees_views(self) -> bool:
         return self.config.self_ensemble and not self.trainable
 
+    @property
+    def _is_rounded(self) -> bool:
+        return self.config.precision == "bf16-mixed" and not self.trainable
+
     def _as_it_is(self, frames: Tensor) -> Tensor:
         """Restore frames in one pass."""
         with torch.set_grad_enabled(self.trainable and torch.is_grad_enabled()):
-            given = self._given(frames)
-            restored = self._wrapping.call(self.network, given)
+            # Channels last: convolutions are a third faster on a CPU.
+            given = self._given(frames).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(frames.device.type, torch.bfloat16) if self._is_rounded else nullcontext():
+                restored = self._wrapping.call(self.network, given)
             if self.stride > 1:
                 restored = functional.pixel_shuffle(restored, self.stride)
             restored = restored[..., : frames.shape[-2], : frames.shape[-1]]
-            return restored if self.trainable else restored.clamp(0, 1)
+            return restored if self.trainable else restored.clamp(0, 1).to(frames.dtype)
 
     def with_features(self, frames: Tensor, points: Sequence[str]) -> TeacherOutput:
         """Restore frames and give feature maps of the same pass (with ``self_ensemble``: of the frames as they are).
@@ -224,7 +235,7 @@ def save_teacher(teacher: Teacher, path: Path, *, half: bool = True, extra: Mapp
     Raises:
         OutputError: The file can't be written.
     """
-    config = teacher.config.model_copy(update={"weights": "", "sha256": "", "self_ensemble": False})
+    config = teacher.config.model_copy(update=_LEFT_OPEN)
     metadata = {**(extra or {}), "clearcall.teacher": config.model_dump_json()}
     write_weights(path, teacher.network.state_dict(), metadata, half=half)
 
