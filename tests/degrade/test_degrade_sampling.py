@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from clearcall.degrade import degrade_picture
-from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_truth
 
 
 def draw(count: int, mix: TrainingMix = DEFAULT_MIX) -> list:
@@ -51,6 +51,20 @@ def test_a_mix_of_one_kind():
     assert {profile.name for profile in draw(20, TrainingMix(clean=1.0, resized=0.0))} == {"random-clean"}
     only_jpeg = TrainingMix(clean=0.0, resized=0.0, codecs={"jpeg": 1.0}, spoilt=1.0)
     assert all(profile.codec == "jpeg" and (profile.noise or profile.blur) for profile in draw(20, only_jpeg))
+
+
+def test_so_many_truths_are_soft_as_the_mix_says():
+    sharp = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    rng = np.random.default_rng(2)
+    kept = [(random_truth(sharp, rng, TrainingMix(soft=0.3)) == sharp).all() for _ in range(400)]
+    assert 1 - np.mean(kept) == pytest.approx(0.3, abs=0.06)
+    assert all(random_truth(sharp, rng) is sharp for _ in range(20))
+
+
+def test_a_mix_says_nothing_of_softness_it_has_not():
+    assert "soft" not in repr(DEFAULT_MIX)
+    assert "focus" not in repr(DEFAULT_MIX)
+    assert repr(TrainingMix(soft=0.3)) != repr(TrainingMix(soft=0.3, focus=(0.5, 1.0)))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,23 @@ def test_a_mix_says_what_random_windows_are(sharp_folder, tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_soft_truths_lie_in_the_same_places_behind_the_same_links(sharp_folder, tmp_path):
+    mix = TrainingMix(clean=1.0, resized=0.0)
+    plain = windows(sharp_folder, degradation="random", mix=mix, cache=tmp_path)
+    softened = windows(sharp_folder, degradation="random", mix=mix.model_copy(update={"soft": 1.0}), cache=tmp_path)
+    for item in range(3):
+        (degraded, truth), (_, sharp) = softened.window(item), plain.window(item)
+        assert np.array_equal(degraded, truth)  # the soft picture is what was sent, and what is to come back
+        assert detail(truth) < detail(sharp)
+        assert np.abs(truth.astype(float) - sharp).mean() < 20
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_named_links_keep_their_truths(sharp_folder):
+    soft = windows(sharp_folder, degradation="clean", mix=TrainingMix(soft=1.0))
+    assert np.array_equal(soft.window(0)[1], windows(sharp_folder, degradation="clean").window(0)[1])
+
+
 def test_the_cache_gives_what_making_gives(sharp_folder, tmp_path):
     cached = windows(sharp_folder, cache=tmp_path / "cache")
     made = cached.window(1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from clearcall.degrade.codec import CodecName
 from clearcall.degrade.link import Profile
 from clearcall.degrade.scale import Kernel
+from clearcall.degrade.softness import soften
+from clearcall.frame import Frame
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(gt=0.0)]
@@ -35,6 +37,10 @@ class TrainingMix(BaseModel):
         spoilt: Share of coded frames with sensor noise or a light blur, as often the one as the other.
         noise: Weakest and strongest noise, standard deviation in steps of 1/255.
         blur: Weakest and strongest blur, standard deviation in pixels of the sent frame.
+        soft: Share of frames whose truth itself is soft, as cameras give it (see ``degrade.softness``): the student
+            learns to bring back what the link took, and no more.
+        focus: Of soft truths: least and largest blur, standard deviation in pixels.
+        shake: Of soft truths: shortest and longest way of the camera during an exposure, in pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +65,9 @@ class TrainingMix(BaseModel):
     spoilt: Share = 0.15
     noise: tuple[float, float] = (1.0, 4.0)
     blur: tuple[float, float] = (0.3, 0.8)
+    soft: Share = 0.0
+    focus: tuple[float, float] = (0.5, 1.5)
+    shake: tuple[float, float] = (1.5, 8.0)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -69,10 +78,15 @@ class TrainingMix(BaseModel):
             raise ValueError("a table of weights is empty")
         if missing := set(self.codecs) - set(self.qualities):
             raise ValueError(f"no range of qualities for {', '.join(sorted(missing))}")
-        ranges = (*self.qualities.values(), self.frames, self.movement, self.noise, self.blur)
+        ranges = (*self.qualities.values(), self.frames, self.movement, self.noise, self.blur, self.focus, self.shake)
         if any(low > high for low, high in ranges):
             raise ValueError("a range runs from high to low")
         return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Without any softness nothing is said of it: windows that were kept before it came keep their names."""
+        hidden = () if self.soft else ("soft", "focus", "shake")
+        return ((name, value) for name, value in super().__repr_args__() if name not in hidden)
 
 
 DEFAULT_MIX = TrainingMix()
@@ -98,6 +112,22 @@ def random_profile(rng: np.random.Generator, mix: TrainingMix = DEFAULT_MIX) -> 
     if share < mix.clean + mix.resized:
         return _resized(rng, mix)
     return _coded(rng, mix)
+
+
+def random_truth(sharp: Frame, rng: np.random.Generator, mix: TrainingMix = DEFAULT_MIX) -> Frame:
+    """Draw the truth of one training window: the picture as it is, or soft as cameras give it.
+
+    Args:
+        sharp: HWC RGB uint8.
+        rng: Source of chance; the same generator state gives the same truth.
+        mix: Shares and ranges to draw from.
+
+    Example:
+        >>> sharp = np.zeros((8, 8, 3), np.uint8)
+        >>> random_truth(sharp, np.random.default_rng(0)) is sharp
+        True
+    """
+    return soften(sharp, rng, mix.focus, mix.shake) if mix.soft and rng.random() < mix.soft else sharp
 
 
 def _resized(rng: np.random.Generator, mix: TrainingMix) -> Profile:

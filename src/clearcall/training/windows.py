@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.degrade import Profile, degrade_picture, get_profile
-from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_truth
 from clearcall.training.pairs import Pair, read_frame, read_pair
 
 Window = NDArray[np.uint8]
@@ -25,6 +25,8 @@ Window = NDArray[np.uint8]
 
 CACHE_VERSION = 1
 PLACES_TRIED = 3
+_TRUTH = 1
+"""Tells the chance that draws truths from the one that draws places and links."""
 
 
 class WindowSource(Protocol):
@@ -103,9 +105,14 @@ class DegradedWindows:
 
     def _make(self, item: int) -> Window:
         rng = np.random.default_rng((self.seed, item))
-        sharp = _detailed_part(read_frame(self.picture(item)), self.size, rng)
+        sharp = self._truth(_detailed_part(read_frame(self.picture(item)), self.size, rng), item)
         degraded = degrade_picture(sharp, self._profile(rng), seed=int(rng.integers(2**31)))
         return np.stack([degraded, sharp])
+
+    def _truth(self, sharp: NDArray[np.uint8], item: int) -> NDArray[np.uint8]:
+        """By a chance of its own: a mix with soft truths draws the same places and links as one without."""
+        rng = np.random.default_rng((self.seed, item, _TRUTH))
+        return random_truth(sharp, rng, self.mix) if self.degradation == "random" else sharp
 
     def _profile(self, rng: np.random.Generator) -> Profile:
         return random_profile(rng, self.mix) if self.degradation == "random" else get_profile(self.degradation)
