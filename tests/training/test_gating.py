@@ -11,13 +11,13 @@ from clearcall.bundle import read_bundle
 from clearcall.errors import InputError
 from clearcall.evaluation.filters import unsharp
 from clearcall.runtime.gate import Gate, measures
-from clearcall.training import gating
+from clearcall.training import export, gating
 from clearcall.training.export import export_bundle
 from clearcall.training.fit import RunOptions, train
 from clearcall.training.gating import Material, fit_gate
 from clearcall.training.pairs import list_pictures
 from clearcall.training.recipe import parse_recipe
-from clearcall.training.windows import DegradedWindows
+from clearcall.training.windows import DegradedWindows, detail
 
 QUIET = RunOptions(bar=False)
 
@@ -100,6 +100,21 @@ def test_export_makes_a_bundle_of_experts(checkpoints, sharp_folder, tmp_path, c
         clearcall.load(tmp_path / "made", precision="float32", device="onnxruntime").sharpen(frame).shape == frame.shape
     )
     assert not capsys.readouterr().err
+
+
+def test_large_frames_are_tried_sharp_and_some_of_them_soft(checkpoints, sharp_folder, tmp_path, monkeypatch):
+    seen = []
+    fitted = export.fit_gate
+    monkeypatch.setattr(
+        export, "fit_gate", lambda choices, material, bar: (seen.extend(material), fitted(choices, material))[1]
+    )
+    monkeypatch.setattr(export, "LARGE_SIDE", 32)
+    monkeypatch.setattr(export, "LADDER", ("bicubic-x2",))
+    export_bundle(checkpoints["general"], tmp_path / "made", sharp_folder, experts={"resized": checkpoints["resized"]})
+    sharp, soft = (each.source for each in seen if each.weight > 1)
+    assert (sharp.mix.soft, soft.mix.soft) == (0, 1)
+    assert list(soft.pictures) == list(sharp.pictures)[::2]
+    assert detail(soft.window(0)[1]) < detail(sharp.window(0)[1])
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,14 @@ def test_soft_truths_lie_in_the_same_places_behind_the_same_links(sharp_folder, 
     assert len(list(tmp_path.iterdir())) == 6
 
 
-def test_named_links_keep_their_truths(sharp_folder):
-    soft = windows(sharp_folder, degradation="clean", mix=TrainingMix(soft=1.0))
-    assert np.array_equal(soft.window(0)[1], windows(sharp_folder, degradation="clean").window(0)[1])
+def test_named_links_have_soft_truths_where_the_mix_has(sharp_folder, tmp_path):
+    sharp = windows(sharp_folder, degradation="clean", cache=tmp_path)
+    softened = windows(sharp_folder, degradation="clean", cache=tmp_path, mix=TrainingMix(soft=1.0))
+    degraded, truth = softened.window(0)
+    assert np.array_equal(degraded, truth)
+    assert detail(truth) < detail(sharp.window(0)[1])
+    windows(sharp_folder, degradation="clean", cache=tmp_path, mix=TrainingMix(clean=0.5)).window(0)  # as without
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_cache_gives_what_making_gives(sharp_folder, tmp_path):

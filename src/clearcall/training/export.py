@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from clearcall.bundle import FORMAT_VERSION, Bundle, Card, Precision, write_bundle
 from clearcall.degrade import LADDER
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix
 from clearcall.errors import ClearcallError, InputError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
 from clearcall.frame import Frame, pad_to_multiple, to_frame
@@ -44,6 +45,10 @@ LARGE_SIDE = 700
 """a picture is large from this shorter side on,"""
 LARGE_WEIGHT = 3.0
 """and counts as much as so many windows: it is what calls look like."""
+GATE_SOFT = 2
+"""One large picture in so many is tried once more,"""
+SOFT_TRUTHS = TrainingMix(soft=1.0)
+"""... softened as cameras do it, lest the gate take what was soft from the start for what a link has softened."""
 
 Item = TypeVar("Item")
 
@@ -168,7 +173,9 @@ def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[
     step = max(len(large) // GATE_LARGE, 1)
     for number, link in enumerate(LADDER):
         some = large[number % step :: step]
-        material += [Material(DegradedWindows(some, 1, GATE_FRAME, link, GATE_SEED), LARGE_WEIGHT)] if some else []
+        for mix, shown in ((DEFAULT_MIX, some), (SOFT_TRUTHS, some[::GATE_SOFT])):
+            windows = DegradedWindows(shown, 1, GATE_FRAME, link, GATE_SEED, mix=mix)
+            material += [Material(windows, LARGE_WEIGHT)] if shown else []
     return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, material
 
 

@@ -76,7 +76,7 @@ class DegradedWindows:
         degradation: ``random`` or a profile's name.
         seed: Seed of places and degradations.
         cache: Folder for windows already made, or None.
-        mix: What ``random`` draws from.
+        mix: What ``random`` draws from, and how soft truths are, behind a named link, too.
     """
 
     pictures: Sequence[Path]
@@ -100,8 +100,10 @@ class DegradedWindows:
 
     def _key(self, item: int) -> tuple[object, ...]:
         picture = self.picture(item)
-        link = self.mix if self.degradation == "random" else get_profile(self.degradation)
-        return (picture.name, picture.stat().st_size, self.size, repr(link), self.seed, item)
+        link = repr(self.mix if self.degradation == "random" else get_profile(self.degradation))
+        if self.degradation != "random" and self.mix.soft:
+            link += repr((self.mix.soft, self.mix.focus, self.mix.shake))
+        return (picture.name, picture.stat().st_size, self.size, link, self.seed, item)
 
     def _make(self, item: int) -> Window:
         rng = np.random.default_rng((self.seed, item))
@@ -112,7 +114,7 @@ class DegradedWindows:
     def _truth(self, sharp: NDArray[np.uint8], item: int) -> NDArray[np.uint8]:
         """By a chance of its own: a mix with soft truths draws the same places and links as one without."""
         rng = np.random.default_rng((self.seed, item, _TRUTH))
-        return random_truth(sharp, rng, self.mix) if self.degradation == "random" else sharp
+        return random_truth(sharp, rng, self.mix)
 
     def _profile(self, rng: np.random.Generator) -> Profile:
         return random_profile(rng, self.mix) if self.degradation == "random" else get_profile(self.degradation)

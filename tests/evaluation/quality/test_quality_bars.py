@@ -52,6 +52,22 @@ def test_a_bar_is_met_or_missed_and_the_worst_place_is_named() -> None:
     assert "bicubic-x2: mean SSIM" not in found  # what was not measured has no row
 
 
+@pytest.mark.parametrize(
+    ("figure", "value", "bar", "text"),
+    [
+        ("h264-half-crf28: SSIM gain", 0.016994, 0.017, "+0.01699"),
+        ("h264-half-crf28: SSIM gain", 0.016998, 0.017, "+0.016998"),
+        ("h264-half-crf28: SSIM gain", 0.0171, 0.017, "+0.0171"),
+        ("bicubic-x2: mean SSIM", 0.94496, 0.945, "0.94496"),
+        ("bicubic-x2: share above 0.90", 0.8397, 0.84, "83.97%"),
+        ("BD-rate, all", -12.98, -13.0, "-12.98 %"),
+    ],
+)
+def test_a_missed_value_is_never_printed_like_its_bar(figure: str, value: float, bar: float, text: str) -> None:
+    met = value <= bar if figure.startswith("BD") else value >= bar
+    assert Bar("small", figure, value, bar, "", met).found == text
+
+
 def test_pictures_clean_frames_and_eight_bits_have_their_rows() -> None:
     links = [PROFILES["bicubic-x2"], PROFILES["clean"], PROFILES["h264-half-crf23"]]
     records = [renamed(record, own=0.02, _float32=0.0215) for record in made_up(links)]

@@ -35,6 +35,7 @@ _BARS: Mapping[str, Mapping[str, float]] = {
     "8 bits: most SSIM lost against float32": {_EVERY: 0.001},
     "bicubic-x2: PSNR above the best model, in dB": {_EVERY: 1.0},
 }
+_MOST_DIGITS = 7
 _AT_MOST = ("BD-rate", "flicker", "8 bits")
 
 
@@ -67,22 +68,26 @@ class Bar:
 
     @property
     def found(self) -> str:
-        """The value as text."""
-        return self._text(self.value) + (f" ({self.where})" if self.where else "")
+        """The value as text, with the digits that tell a missed one from its bar."""
+        more = next((n for n in range(_MOST_DIGITS) if self._text(self.value, n) != self._text(self.bar, n)), 0)
+        text = self._text(self.value, more if self.is_met is False else 0)
+        return text + (f" ({self.where})" if self.where else "")
 
     @property
     def verdict(self) -> str:
         """In a word."""
         return "" if self.is_met is None else "met" if self.is_met else "MISSED"
 
-    def _text(self, value: float) -> str:
+    def _text(self, value: float | None, more: int = 0) -> str:
+        if value is None:
+            return ""
         if self.figure.startswith("BD-rate"):
-            return f"{value:+.1f} %"
+            return f"{value:+.{1 + more}f} %"
         if "share" in self.figure:
-            return f"{value:.1%}"
+            return f"{value:.{1 + more}%}"
         if "VMAF" in self.figure or "PSNR" in self.figure:
-            return f"{value:+.2f}"
-        return f"{value:+.4f}" if "gain" in self.figure else f"{value:.4f}"
+            return f"{value:+.{2 + more}f}"
+        return f"{value:{'+' if 'gain' in self.figure else ''}.{4 + more}f}"
 
 
 def bars(
