@@ -111,7 +111,8 @@ def test_large_frames_are_tried_sharp_and_some_of_them_soft(checkpoints, sharp_f
     monkeypatch.setattr(export, "LARGE_SIDE", 32)
     monkeypatch.setattr(export, "LADDER", ("bicubic-x2",))
     export_bundle(checkpoints["general"], tmp_path / "made", sharp_folder, experts={"resized": checkpoints["resized"]})
-    sharp, soft = (each.source for each in seen if each.weight > 1)
+    assert [each.weight for each in seen] == [1, 1, export.LARGE_WEIGHT, export.SOFT_WEIGHT]
+    sharp, soft = (each.source for each in seen[-2:])
     assert (sharp.mix.soft, soft.mix.soft) == (0, 1)
     assert list(soft.pictures) == list(sharp.pictures)[::2]
     assert detail(soft.window(0)[1]) < detail(sharp.window(0)[1])

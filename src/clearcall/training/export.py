@@ -48,7 +48,9 @@ LARGE_WEIGHT = 3.0
 GATE_SOFT = 2
 """One large picture in so many is tried once more,"""
 SOFT_TRUTHS = TrainingMix(soft=1.0)
-"""... softened as cameras do it, lest the gate take what was soft from the start for what a link has softened."""
+"""... softened as cameras do it, lest the gate take what was soft from the start for what a link has softened;"""
+SOFT_WEIGHT = 1.0
+"""it counts for less: what can't be told apart costs sharp frames what soft ones gain."""
 
 Item = TypeVar("Item")
 
@@ -173,9 +175,9 @@ def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[
     step = max(len(large) // GATE_LARGE, 1)
     for number, link in enumerate(LADDER):
         some = large[number % step :: step]
-        for mix, shown in ((DEFAULT_MIX, some), (SOFT_TRUTHS, some[::GATE_SOFT])):
+        for mix, shown, weight in ((DEFAULT_MIX, some, LARGE_WEIGHT), (SOFT_TRUTHS, some[::GATE_SOFT], SOFT_WEIGHT)):
             windows = DegradedWindows(shown, 1, GATE_FRAME, link, GATE_SEED, mix=mix)
-            material += [Material(windows, LARGE_WEIGHT)] if shown else []
+            material += [Material(windows, weight)] if shown else []
     return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, material
 
 
