@@ -69,8 +69,10 @@ class Bar:
     @property
     def found(self) -> str:
         """The value as text, with the digits that tell a missed one from its bar."""
-        more = next((n for n in range(_MOST_DIGITS) if self._text(self.value, n) != self._text(self.bar, n)), 0)
-        text = self._text(self.value, more if self.is_met is False else 0)
+        more = 0
+        if self.bar is not None and not self.is_met:
+            more = next((n for n in range(_MOST_DIGITS) if self._text(self.value, n) != self._text(self.bar, n)), 0)
+        text = self._text(self.value, more)
         return text + (f" ({self.where})" if self.where else "")
 
     @property
@@ -78,9 +80,7 @@ class Bar:
         """In a word."""
         return "" if self.is_met is None else "met" if self.is_met else "MISSED"
 
-    def _text(self, value: float | None, more: int = 0) -> str:
-        if value is None:
-            return ""
+    def _text(self, value: float, more: int = 0) -> str:
         if self.figure.startswith("BD-rate"):
             return f"{value:+.{1 + more}f} %"
         if "share" in self.figure:
