@@ -8,11 +8,12 @@ from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
+import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from clearcall.degrade import PROFILES, Profile, Traffic, degrade_clip, degrade_picture
+from clearcall.degrade import PROFILES, Profile, Traffic, degrade_clip, degrade_pair, degrade_picture, get_profile
 from clearcall.degrade.scale import resize
 
 EXAMPLES = [
@@ -180,3 +181,18 @@ def test_threads_do_not_disturb_each_other():
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda profile: degrade_picture(sharp, profile, seed=5), EXAMPLES * 3))
     assert all((seen == alone[number % len(alone)]).all() for number, seen in enumerate(together))
+
+
+@pytest.mark.parametrize("name", ["clean", "bicubic-x2", "h264-half-crf28"])
+def test_a_pair_ends_with_the_picture_and_the_frame_before_lies_on_its_own_truth(name):
+    sharp = np.asarray(skimage.data.astronaut())[64:192, 160:288].copy()
+    profile = get_profile(name).model_copy(update={"movement": 3.0})
+    (degraded, truth), (degraded_before, truth_before) = degrade_pair(sharp, profile, seed=2)
+    assert truth is sharp
+    if profile.codec != "none":
+        assert np.array_equal(degraded, degrade_picture(sharp, profile, seed=2))
+    assert not np.array_equal(truth_before, truth)  # the camera has moved
+    error = np.abs(degraded_before.astype(float) - truth_before).mean()
+    assert error < np.abs(degraded_before.astype(float) - truth).mean()
+    if name == "clean":
+        assert error == 0

@@ -149,3 +149,18 @@ def test_teaching_losses_need_a_teacher(student):
         parse_recipe({"name": "x", "losses": {"output": 1.0}}, "x")
     with pytest.raises(RecipeError, match="need a"):
         Distillation(recipe({"output": 1.0}), student, None)
+
+
+def test_flicker_compares_with_the_frame_before(student):
+    soft, sharp = batch()
+    flickering = Distillation(recipe({"l1": 1.0, "flicker": 2.0}), student, None)
+    total, parts = flickering(student, (soft, sharp, soft, sharp), 0)
+    assert parts["flicker"].item() == 0  # nothing has changed
+    _, moved = flickering(student, (soft, sharp, soft.flip(-1), sharp), 0)
+    assert moved["flicker"].item() > 0
+    assert torch.isclose(total, parts["l1"])
+
+
+def test_flicker_needs_frames_that_have_one_before():
+    with pytest.raises(RecipeError, match=r"losses\.flicker needs frames degraded with the one before"):
+        recipe({"l1": 1.0, "flicker": 1.0}, data={"source": "paired"})

@@ -11,7 +11,7 @@ from PIL import Image
 
 import clearcall
 from clearcall.bundle import read_bundle
-from clearcall.errors import InputError, OutputError
+from clearcall.errors import BundleError, InputError, OutputError
 from clearcall.training import export
 from clearcall.training.checkpoint import load_student, read_checkpoint
 from clearcall.training.export import ParityError, activation_peaks, export_bundle
@@ -234,3 +234,34 @@ def test_graphs_of_a_student_of_luma_agree_with_pytorch():
     for graph, tolerance in zip(graphs, (0.01, 1.5), strict=True):
         found = OpenVINOEngine(graph.SerializeToString()).infer(frame, 1.0)
         assert np.abs(found - expected).mean() < tolerance
+
+
+def test_training_starts_from_an_expert_and_learns_not_to_flicker(sharp_folder, tmp_path):
+    values = {
+        "name": "steady",
+        "student": {"width": 16},
+        "data": {
+            "degradation": "h264-half-crf28",
+            "variants": 1,
+            "window": 64,
+            "crop": 32,
+            "held_out": 1,
+            "workers": 0,
+        },
+        "losses": {"l1": 1.0, "flicker": 1.0},
+        "training": {"epochs": 1, "validation_profiles": ["h264-half-crf28"], "ema_decay": 0.0},
+    }
+    train(
+        parse_recipe(values, "steady"),
+        sharp_folder,
+        tmp_path / "run",
+        options=RunOptions(start=Path("small/avc_fine"), bar=False),
+    )
+    assert "train/flicker" in (tmp_path / "run" / "curve.csv").read_text(encoding="utf-8").splitlines()[0]
+    with pytest.raises(BundleError, match="no expert far_away"):
+        train(
+            parse_recipe(values, "steady"),
+            sharp_folder,
+            tmp_path / "other",
+            options=RunOptions(start=Path("small/far_away"), bar=False),
+        )

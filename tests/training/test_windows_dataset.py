@@ -182,3 +182,15 @@ def test_a_pair_that_changed_is_decoded_anew(gopro_folder, tmp_path):
     before = np.array(source.window(0))
     Image.fromarray(255 - before[1]).save(pair.sharp)
     assert np.array_equal(source.window(0)[1], 255 - before[1])
+
+
+def test_a_window_with_the_frame_before_begins_with_the_one_without(sharp_folder, tmp_path):
+    plain, both = (
+        windows(sharp_folder, degradation="h264-half-crf28", cache=tmp_path, before=it) for it in (False, True)
+    )
+    assert both.window(1).shape == (4, 64, 64, 3)
+    assert np.array_equal(both.window(1)[:2], plain.window(1))
+    assert np.array_equal(both.window(1), both.window(1))
+    assert len(list(tmp_path.iterdir())) == 2
+    squares = SquaresDataset(both, CONFIG, seed=0)[0, 1]
+    assert [tuple(side.shape) for side in squares] == [(3, 3, 32, 32)] * 4

@@ -25,7 +25,8 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run [runs/NAME].")] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", help="Start from the weights of this checkpoint, bundle or shipped model.")
+        Path | None,
+        typer.Option("--from", help="Start from this checkpoint, bundle, shipped model, or expert of one (small/far)."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run from its last checkpoint.")] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearcall.degrade.codec import Traffic
-from clearcall.degrade.link import Profile, degrade_clip, degrade_picture
+from clearcall.degrade.link import Profile, degrade_clip, degrade_pair, degrade_picture
 from clearcall.degrade.profiles import LADDER, PROFILES, get_profile
 
-__all__ = ["LADDER", "PROFILES", "Profile", "Traffic", "degrade_clip", "degrade_picture", "get_profile"]
+__all__ = ["LADDER", "PROFILES", "Profile", "Traffic", "degrade_clip", "degrade_pair", "degrade_picture", "get_profile"]

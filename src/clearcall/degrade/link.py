@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Annotated, Self
 
@@ -140,10 +140,45 @@ def picture_views(sharp: Frame, profile: Profile, seed: int = 0) -> Iterator[Fra
         [(4, 3, 3), (4, 3, 3), (4, 3, 3)]
     """
     rng = np.random.default_rng(seed)
+    return _views(sharp, profile, rng, _path(profile, rng))
+
+
+def _path(profile: Profile, rng: np.random.Generator, least: int = 1) -> list[tuple[float, float]]:
+    """Where the camera is in each frame of a held picture; a link without memory needs no more than the last one."""
+    frames = profile.picture_frames if profile.codec not in ("none", "jpeg") else 1
+    return [(x, y) for x, y in camera_path(max(frames, least), rng, profile.movement).tolist()]
+
+
+def _views(
+    sharp: Frame, profile: Profile, rng: np.random.Generator, path: Sequence[tuple[float, float]]
+) -> Iterator[Frame]:
     size = profile.sent_size(sharp.shape[1], sharp.shape[0])
-    coded = profile.codec not in ("none", "jpeg")
-    path = camera_path(profile.picture_frames if coded else 1, rng, profile.movement)
-    return (_made_ready(sharp, size, profile, rng, (x, y)) for x, y in path.tolist())
+    return (_made_ready(sharp, size, profile, rng, offset) for offset in path)
+
+
+def degrade_pair(sharp: Frame, profile: Profile, seed: int = 0) -> tuple[tuple[Frame, Frame], tuple[Frame, Frame]]:
+    """What the viewer sees of a held picture, and of the frame before, each with its truth.
+
+    Args:
+        sharp: HWC RGB uint8, any size.
+        profile: The link.
+        seed: The same seed gives the same result, to the bit.
+
+    Returns:
+        Degraded and sharp frame, and degraded and sharp frame one step before, all HWC RGB uint8 of the input's size.
+        Behind a codec the first is what :func:`degrade_picture` gives.
+
+    Example:
+        >>> last, before = degrade_pair(np.zeros((8, 6, 3), np.uint8), Profile(name="half", scale=2.0))
+        >>> last[0].shape, before[1].shape
+        ((8, 6, 3), (8, 6, 3))
+    """
+    rng = np.random.default_rng(seed)
+    path = _path(profile, rng, least=2)
+    received = deque(_received(_views(sharp, profile, rng, path), profile, profile.sent_rate(PICTURE_RATE)), maxlen=2)
+    height, width = sharp.shape[:2]
+    shown = [resize(frame, width, height, profile.up) for frame in received]
+    return (shown[1], sharp), (shown[0], resize(sharp, width, height, "bicubic", path[-2]))
 
 
 def receive_picture(views: Iterable[Frame], profile: Profile, traffic: Traffic | None = None) -> Frame:

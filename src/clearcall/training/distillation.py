@@ -1,8 +1,9 @@
 """Distillation: which losses, with which weights, between which features - the heart of the project.
 
-A student's loss is the weighted sum of four kinds of terms:
+A student's loss is the weighted sum of five kinds of terms:
 
 - against the truth: L1, Charbonnier, SSIM, frequency, perceptual (``losses``);
+- ``flicker``: what changes from the frame before as the truth doesn't (``losses.flicker``);
 - ``output``: the teacher's output is imitated where it is nearer to the truth than the student's (Hinton et al.,
   "Distilling the Knowledge in a Neural Network", 2015, for images);
 - ``feature``: maps inside the student are drawn to maps inside the teacher (Romero et al., "FitNets", ICLR 2015);
@@ -23,7 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clearcall.errors import RecipeError
-from clearcall.training.losses import FeatureDistillationLoss, OutputDistillationLoss, PerceptualLoss, WeightedLosses
+from clearcall.training.losses import (
+    FeatureDistillationLoss,
+    FlickerLoss,
+    OutputDistillationLoss,
+    PerceptualLoss,
+    WeightedLosses,
+)
 from clearcall.training.recipe import FROM_TEACHER, Recipe
 from clearcall.training.student import Student
 from clearcall.training.teachers.teacher import Teacher
@@ -63,13 +70,14 @@ class Distillation(nn.Module):
         super().__init__()
         self.recipe = recipe
         weights = recipe.losses.model_dump()
-        self.weights = {name: weights.pop(name) for name in FROM_TEACHER}
-        if teacher is None and any(self.weights.values()):
+        self.weights = {name: weights.pop(name) for name in (*FROM_TEACHER, "flicker")}
+        if teacher is None and any(self.weights[name] for name in FROM_TEACHER):
             raise RecipeError(f"{recipe.name}: the losses {', '.join(FROM_TEACHER)} need a [teacher] in the recipe.")
         self.against_truth = Frozen(WeightedLosses(weights, _built_terms(recipe, weights)))
         self.teacher = Frozen(teacher) if teacher is not None else None
         self.output = OutputDistillationLoss() if self.weights["output"] else None
         self.feature = self._feature_loss(student) if self.weights["feature"] else None
+        self.flicker = FlickerLoss()
 
     def _feature_loss(self, student: Student) -> FeatureDistillationLoss:
         pairs = self.recipe.distillation.features
@@ -95,17 +103,22 @@ class Distillation(nn.Module):
 
         Args:
             student: The network that is trained.
-            batch: Degraded, sharp and, if outputs are kept, the teacher's output; each (N, 3, H, W) in [0, 1].
+            batch: Degraded and sharp; besides, if outputs are kept, the teacher's output, or, where flicker counts,
+                degraded and sharp of the frame before; each (N, 3, H, W) in [0, 1].
             seed: Seed of the other views; the same seed gives the same views.
 
         Returns:
             The weighted sum, and each term before weighting.
         """
-        degraded, sharp, *kept = batch
+        degraded, sharp, *more = batch
         points = [own for own, _ in self.recipe.distillation.features] if self.feature else []
         preds, features = student.with_features(degraded, points)
         total, parts = self.against_truth.network(preds, sharp) if self._has_truth else (preds.sum() * 0, {})
-        found = parts | self._taught(degraded, sharp, kept[0] if kept else None, preds, features)
+        kept = more[0] if len(more) == 1 else None
+        found = parts | self._taught(degraded, sharp, kept, preds, features)
+        if self.weights["flicker"]:
+            degraded_before, sharp_before = more
+            found["flicker"] = self.flicker((preds, student(degraded_before)), (sharp, sharp_before))
         if self.weights["views"]:
             found["views"] = self._views_loss(student, degraded, seed)
         for name, weight in self.weights.items():

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from clearcall.bundle import bundled_models, read_bundle
+from clearcall.bundle import CARD, bundled_models, read_bundle
 from clearcall.errors import InputError, OutputError, RecipeError
 from clearcall.training import processes
 from clearcall.training.budget import Budget
@@ -81,8 +81,8 @@ class RunOptions:
 
     Attributes:
         resume: Continue from the run's last checkpoint.
-        start: A checkpoint, a bundle or the name of a shipped model whose weights are started from, instead of random
-            ones; wide blocks are collapsed if the recipe has none.
+        start: A checkpoint, a bundle or the name of a shipped model, or an expert in one of these (``small/far``),
+            whose weights are started from, instead of random ones; wide blocks are collapsed if the recipe has none.
         seconds: Stop cleanly after the step in which this time is up (None: train to the end).
         budget: Seconds that the whole training may take (None: as long as its epochs do): the learning rate follows the
             clock, and the run ends, complete, when they are up.
@@ -247,9 +247,14 @@ def _load_start(student: Student, start: Path) -> None:
 
 
 def _student_in(start: Path) -> Student:
-    """The student of a checkpoint, of a bundle, or of a model that ships with clearcall."""
+    """The student of a checkpoint, a bundle, a model that ships with clearcall, or an expert in one of these."""
     folder = bundled_models().get(str(start), start)
-    return student_of(read_bundle(folder).graph("float32")) if folder.is_dir() else load_student(start)[0]
+    if folder.is_dir():
+        return student_of(read_bundle(folder).graph("float32"))
+    whole = bundled_models().get(str(start.parent), start.parent)
+    if (whole / CARD).exists() and not start.exists():
+        return student_of(read_bundle(whole).expert(start.name).graph("float32"))
+    return load_student(start)[0]
 
 
 def _squares(recipe: Recipe, hints: HintsConfig, source: WindowSource) -> list[Tensor]:
@@ -276,7 +281,14 @@ def _open_data(recipe: Recipe, data: Path, validation: Path | None) -> tuple[Win
     check_no_overlap(pictures, watched)
     cache = _cache(config)
     source = DegradedWindows(
-        pictures, config.variants, config.window, config.degradation, config.seed, cache, config.mix
+        pictures,
+        config.variants,
+        config.window,
+        config.degradation,
+        config.seed,
+        cache,
+        config.mix,
+        before=recipe.losses.flicker > 0,
     )
     return source, degraded_pairs(watched, recipe.training.validation_profiles, config.seed)
 

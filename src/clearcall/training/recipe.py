@@ -74,6 +74,7 @@ class LossWeights(_Section):
         ssim: 1 - SSIM.
         frequency: Difference of the spectra.
         perceptual: Difference of VGG-19's features (see ``PerceptualConfig``).
+        flicker: Change from the frame before that the truth doesn't have; windows then hold that frame, too.
         output: Output distillation: imitate the teacher where it is nearer to the truth than the student.
         feature: Feature distillation (see ``DistillationConfig.features``).
         views: Imitate the teacher on other views of the input (see ``DistillationConfig.views``).
@@ -84,6 +85,7 @@ class LossWeights(_Section):
     ssim: Weight = 0.0
     frequency: Weight = 0.0
     perceptual: Weight = 0.0
+    flicker: Weight = 0.0
     output: Weight = 0.0
     feature: Weight = 0.0
     views: Weight = 0.0
@@ -295,11 +297,7 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {'; '.join(_explain(detail) for detail in error.errors())}.") from error
-    if not any(recipe.losses.model_dump().values()):
-        raise RecipeError(f"{origin}: every loss has weight 0; give at least one of them a weight.")
-    asked = [name for name in FROM_TEACHER if getattr(recipe.losses, name)]
-    if asked and (recipe.teacher is None or recipe.trains == "teacher"):
-        raise RecipeError(f"{origin}: losses.{asked[0]} needs a teacher that teaches; add [teacher] or set it to 0.")
+    _check_losses(recipe, origin)
     if recipe.trains == "teacher" and recipe.teacher is None:
         raise RecipeError(f"{origin}: trains is teacher, so a section [teacher] must say which.")
     if recipe.hints is not None and recipe.trains == "teacher":
@@ -313,6 +311,19 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
     if recipe.data.crop % recipe.student.stride:
         raise RecipeError(f"{origin}: data.crop must be a multiple of student.stride.")
     return recipe
+
+
+def _check_losses(recipe: Recipe, origin: str) -> None:
+    if not any(recipe.losses.model_dump().values()):
+        raise RecipeError(f"{origin}: every loss has weight 0; give at least one of them a weight.")
+    asked = [name for name in FROM_TEACHER if getattr(recipe.losses, name)]
+    if asked and (recipe.teacher is None or recipe.trains == "teacher"):
+        raise RecipeError(f"{origin}: losses.{asked[0]} needs a teacher that teaches; add [teacher] or set it to 0.")
+    if recipe.losses.flicker and (recipe.data.source == "paired" or recipe.distillation.cache):
+        raise RecipeError(
+            f"{origin}: losses.flicker needs frames degraded with the one before, without kept outputs of a teacher; "
+            "set data.source to degraded and leave out distillation.cache, or set losses.flicker to 0."
+        )
 
 
 def with_changes(

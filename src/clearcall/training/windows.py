@@ -16,12 +16,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clearcall.degrade import Profile, degrade_picture, get_profile
+from clearcall.degrade import Profile, degrade_pair, degrade_picture, get_profile
 from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_truth
 from clearcall.training.pairs import Pair, read_frame, read_pair
 
 Window = NDArray[np.uint8]
-"""(2, H, W, 3): the degraded and the sharp picture of the same place."""
+"""(2, H, W, 3): the degraded and the sharp picture of the same place.
+
+With the frame before (4, H, W, 3): its two pictures follow.
+"""
 
 CACHE_VERSION = 1
 PLACES_TRIED = 3
@@ -77,6 +80,7 @@ class DegradedWindows:
         seed: Seed of places and degradations.
         cache: Folder for windows already made, or None.
         mix: What ``random`` draws from, and how soft truths are, behind a named link, too.
+        before: Whether a window holds the frame before, too.
     """
 
     pictures: Sequence[Path]
@@ -86,6 +90,7 @@ class DegradedWindows:
     seed: int
     cache: Path | None = None
     mix: TrainingMix = DEFAULT_MIX
+    before: bool = False
 
     def __len__(self) -> int:
         return len(self.pictures) * self.variants
@@ -103,13 +108,16 @@ class DegradedWindows:
         link = repr(self.mix if self.degradation == "random" else get_profile(self.degradation))
         if self.degradation != "random" and self.mix.soft:
             link += repr((self.mix.soft, self.mix.focus, self.mix.shake))
-        return (picture.name, picture.stat().st_size, self.size, link, self.seed, item)
+        before = ("before",) if self.before else ()
+        return (picture.name, picture.stat().st_size, self.size, link, self.seed, item, *before)
 
     def _make(self, item: int) -> Window:
         rng = np.random.default_rng((self.seed, item))
         sharp = self._truth(_detailed_part(read_frame(self.picture(item)), self.size, rng), item)
-        degraded = degrade_picture(sharp, self._profile(rng), seed=int(rng.integers(2**31)))
-        return np.stack([degraded, sharp])
+        profile, seed = self._profile(rng), int(rng.integers(2**31))
+        if self.before:
+            return np.stack([side for frame in degrade_pair(sharp, profile, seed) for side in frame])
+        return np.stack([degrade_picture(sharp, profile, seed), sharp])
 
     def _truth(self, sharp: NDArray[np.uint8], item: int) -> NDArray[np.uint8]:
         """By a chance of its own: a mix with soft truths draws the same places and links as one without."""

@@ -2,6 +2,7 @@
 
 from clearcall.training.losses.charbonnier import CharbonnierLoss
 from clearcall.training.losses.feature_distillation import FeatureDistillationLoss
+from clearcall.training.losses.flicker import FlickerLoss
 from clearcall.training.losses.frequency import FrequencyLoss
 from clearcall.training.losses.l1 import L1Loss
 from clearcall.training.losses.output_distillation import OutputDistillationLoss
@@ -13,6 +14,7 @@ from clearcall.training.losses.weighted import LOSSES, WeightedLosses
 __all__ = [
     "CharbonnierLoss",
     "FeatureDistillationLoss",
+    "FlickerLoss",
     "FrequencyLoss",
     "L1Loss",
     "LOSSES",
