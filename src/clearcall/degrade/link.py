@@ -166,7 +166,7 @@ def degrade_pair(sharp: Frame, profile: Profile, seed: int = 0) -> tuple[tuple[F
 
     Returns:
         Degraded and sharp frame, and degraded and sharp frame one step before, all HWC RGB uint8 of the input's size.
-        Behind a codec the first is what :func:`degrade_picture` gives.
+        Behind a video codec that gets two frames or more, the first is what :func:`degrade_picture` gives.
 
     Example:
         >>> last, before = degrade_pair(np.zeros((8, 6, 3), np.uint8), Profile(name="half", scale=2.0))

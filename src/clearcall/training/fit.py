@@ -150,7 +150,8 @@ def train(
     budget = Budget(options.budget)
     module = RestorationModule(recipe, network, distillation, len(loader) * recipe.training.epochs, budget)
     trainer = _trainer(recipe, paths, pairs, options, budget)
-    is_finished = _fit(trainer, module, loader, pairs, last)
+    with processes.leaving_group():
+        is_finished = _fit(trainer, module, loader, pairs, last)
     if recipe.trains == "teacher" and processes.is_first():
         _write_teacher(paths)
     best = paths.checkpoints / BEST

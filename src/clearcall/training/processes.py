@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+import torch.distributed
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 
 def is_first() -> bool:
     """Whether this process is the one that makes folders and writes files."""
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
+
+
+@contextmanager
+def leaving_group() -> Iterator[None]:
+    """Leave the group of processes that a training has joined, where it ends well.
+
+    Lightning leaves groups of NCCL only. A process that exits within one of gloo aborts now and then ("terminate called
+    without an active exception"): the group's threads still run.
+    """
+    was_in_one = _is_in_group()
+    yield
+    if _is_in_group() and not was_in_one:
+        torch.distributed.destroy_process_group()
+
+
+def _is_in_group() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def devices(asked: str) -> int | str:

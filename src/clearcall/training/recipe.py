@@ -319,7 +319,9 @@ def _check_losses(recipe: Recipe, origin: str) -> None:
     asked = [name for name in FROM_TEACHER if getattr(recipe.losses, name)]
     if asked and (recipe.teacher is None or recipe.trains == "teacher"):
         raise RecipeError(f"{origin}: losses.{asked[0]} needs a teacher that teaches; add [teacher] or set it to 0.")
-    if recipe.losses.flicker and (recipe.data.source == "paired" or recipe.distillation.cache):
+    if recipe.losses.flicker and (
+        recipe.data.source == "paired" or (recipe.losses.output and recipe.distillation.cache)
+    ):
         raise RecipeError(
             f"{origin}: losses.flicker needs frames degraded with the one before, without kept outputs of a teacher; "
             "set data.source to degraded and leave out distillation.cache, or set losses.flicker to 0."

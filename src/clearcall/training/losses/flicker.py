@@ -25,6 +25,6 @@ class FlickerLoss(nn.Module):
 
     def forward(self, preds: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
         """Compare two frames of the output with the same two of the truth, each (N, 3, H, W) in [0, 1]."""
-        error = (preds[0] - target[0]) - (preds[1] - target[1])
-        weights = error.new_tensor(LUMA)
-        return (error.float() * weights[:, None, None]).sum(1).abs().mean()
+        last, before = (ours.float() - truth for ours, truth in zip(preds, target, strict=True))
+        weights = last.new_tensor(LUMA)[:, None, None]
+        return ((last - before) * weights).sum(1).abs().mean()
