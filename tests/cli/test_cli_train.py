@@ -97,6 +97,7 @@ def test_what_can_not_be_trained_is_said_in_one_sentence(refused, recipe, sharp,
     bad = ("export", tmp_path / "no", "-o", tmp_path / "b", "--calibration", sharp)
     assert "is not NAME=CHECKPOINT" in refused(*bad, "--expert", "resized")
     assert "given twice" in refused(*bad, "--expert", "a=b", "--expert", "a=c")
+    assert "a bundle already" in refused("export", "small", "-o", tmp_path / "b", "--calibration", sharp)
     assert "no checkpoint" in refused("export", tmp_path / "no", "-o", tmp_path / "b", "--calibration", sharp)
 
 

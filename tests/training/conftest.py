@@ -3,6 +3,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from clearcall.training.fit import RunOptions, train
+from clearcall.training.recipe import parse_recipe
+
 
 def photograph(name: str, size: int) -> np.ndarray:
     return np.ascontiguousarray(getattr(data, name)()[:size, :size, :3])
@@ -37,3 +40,19 @@ def gopro_folder(tmp_path_factory):
                     root / split / "blur" / f"{name}_{index}.png"
                 )
     return root
+
+
+@pytest.fixture(scope="session")
+def checkpoints(sharp_folder, tmp_path_factory):
+    """Of tiny students: one for all links, an expert, and one of another shape."""
+    found = {}
+    for name, link, width in (("general", "random", 8), ("resized", "bicubic-x2", 8), ("wide", "bicubic-x2", 12)):
+        values = {
+            "name": name,
+            "student": {"width": width, "depth": 3},
+            "data": {"window": 64, "crop": 32, "variants": 2, "held_out": 2, "workers": 0, "degradation": link},
+            "training": {"epochs": 1, "warmup_steps": 2, "ema_decay": 0, "validation_profiles": ["bicubic-x2"]},
+        }
+        run = tmp_path_factory.mktemp("runs") / name
+        found[name] = train(parse_recipe(values, name), sharp_folder, run, options=RunOptions(bar=False)).checkpoint
+    return found

@@ -13,13 +13,9 @@ from clearcall.evaluation.filters import unsharp
 from clearcall.runtime.gate import Gate, measures
 from clearcall.training import export, gating
 from clearcall.training.export import export_bundle
-from clearcall.training.fit import RunOptions, train
 from clearcall.training.gating import Material, fit_gate
 from clearcall.training.pairs import list_pictures
-from clearcall.training.recipe import parse_recipe
 from clearcall.training.windows import DegradedWindows, detail
-
-QUIET = RunOptions(bar=False)
 
 
 def windows(folder: Path, profile: str, seed: int, variants: int = 12) -> DegradedWindows:
@@ -69,21 +65,6 @@ def test_the_same_windows_give_the_same_gate(sharp_folder):
     ]
     assert made[0].gate.written() == made[1].gate.written()
     assert torch.equal(state, torch.random.get_rng_state())
-
-
-@pytest.fixture(scope="module")
-def checkpoints(sharp_folder, tmp_path_factory):
-    found = {}
-    for name, link, width in (("general", "random", 8), ("resized", "bicubic-x2", 8), ("wide", "bicubic-x2", 12)):
-        values = {
-            "name": name,
-            "student": {"width": width, "depth": 3},
-            "data": {"window": 64, "crop": 32, "variants": 2, "held_out": 2, "workers": 0, "degradation": link},
-            "training": {"epochs": 1, "warmup_steps": 2, "ema_decay": 0, "validation_profiles": ["bicubic-x2"]},
-        }
-        run = tmp_path_factory.mktemp("runs") / name
-        found[name] = train(parse_recipe(values, name), sharp_folder, run, options=QUIET).checkpoint
-    return found
 
 
 def test_export_makes_a_bundle_of_experts(checkpoints, sharp_folder, tmp_path, capsys):

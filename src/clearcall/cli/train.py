@@ -101,7 +101,13 @@ def _expert(given: str) -> tuple[str, Path]:
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, such as runs/small/checkpoints/best.safetensors.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint, such as runs/small/checkpoints/best.safetensors; or a bundle or shipped model, "
+            "of which all but the experts given is kept."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
     calibration: Annotated[
         Path, typer.Option(help="Sharp pictures (or pairs, as trained on) that set the 8-bit ranges.")
@@ -114,13 +120,19 @@ def export(
 ) -> None:
     """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""
     require("torch", extra="train")
+    from clearcall.bundle import CARD, bundled_models, read_bundle
+    from clearcall.training.exchange import exchange_experts
     from clearcall.training.export import export_bundle
 
     pairs = [_expert(given) for given in expert or []]
     experts = dict(pairs)
     if len(experts) < len(pairs):
         raise RecipeError("An expert's name is given twice with --expert; give each a name of its own.")
-    bundle = export_bundle(checkpoint, output, calibration, experts=experts, force=force, bar=sys.stderr.isatty())
+    folder = bundled_models().get(str(checkpoint), checkpoint)
+    if (folder / CARD).exists():
+        bundle = exchange_experts(read_bundle(folder), output, calibration, experts, force=force)
+    else:
+        bundle = export_bundle(checkpoint, output, calibration, experts=experts, force=force, bar=sys.stderr.isatty())
     for name, score in bundle.card.scores.items():
         typer.echo(f"{name}: {score:.5f}")
     typer.echo(f"{output} is ready; use it with: clearcall sharpen SRC -o DST --model {output}")

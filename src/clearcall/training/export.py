@@ -78,8 +78,15 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class _Exported:
-    """One set of weights, exported and checked."""
+class Exported:
+    """One set of weights, exported and checked.
+
+    Attributes:
+        student: What the graphs compute.
+        recipe: What it was trained by.
+        graphs: The ONNX files by precision.
+        scores: How far each graph is from the checkpoint, and what it loses, by name.
+    """
 
     student: Student
     recipe: Recipe
@@ -113,8 +120,8 @@ def export_bundle(
         InputError: A checkpoint or the pictures can't be used, or an expert is of another shape or has a reserved name.
         OutputError: The bundle can't be written.
     """
-    general = _exported(checkpoint, calibration)
-    others = {name: _exported(path, calibration) for name, path in (experts or {}).items()}
+    general = exported(checkpoint, calibration)
+    others = {name: exported(path, calibration) for name, path in (experts or {}).items()}
     _check_experts(general, others)
     scores = dict(general.scores)
     gate = b""
@@ -124,12 +131,18 @@ def export_bundle(
         fit = fit_gate(*_gate_task(everything, calibration), bar=bar)
         scores = worst | {"gate gain": fit.gain, "gate regret": fit.regret}
         gate = fit.gate.written()
-    card = _card(general, checkpoint, scores, _about_experts(experts or {}))
+    card = _card(general, checkpoint, scores, about_experts(experts or {}))
     graphs = {name: each.graphs for name, each in others.items()}
     return write_bundle(folder, card, general.graphs, experts=graphs, gate=gate, force=force)
 
 
-def _exported(checkpoint: Path, calibration: Path) -> _Exported:
+def exported(checkpoint: Path, calibration: Path) -> Exported:
+    """Make the graphs of a checkpoint, and check them on degraded windows of the pictures.
+
+    Raises:
+        ParityError: A graph differs from the checkpoint by more than its tolerance.
+        InputError: The checkpoint or the pictures can't be used.
+    """
     trained, recipe = load_student(checkpoint)
     student = trained.settled() if recipe.training.quantisation_aware else trained
     windows = _calibration_windows(recipe, calibration)
@@ -142,10 +155,10 @@ def _exported(checkpoint: Path, calibration: Path) -> _Exported:
     for precision, graph in graphs.items():
         parity = check_parity(student, graph, windows, precision)
         scores |= {f"{precision} mean difference": parity.mean, f"{precision} ssim lost": parity.ssim_lost}
-    return _Exported(student, recipe, graphs, scores)
+    return Exported(student, recipe, graphs, scores)
 
 
-def _check_experts(general: _Exported, others: Mapping[str, _Exported]) -> None:
+def _check_experts(general: Exported, others: Mapping[str, Exported]) -> None:
     for name, each in others.items():
         if name in (GENERAL, UNTOUCHED) or not name.isidentifier():
             raise InputError(f"An expert can't be named {name}; give it a word of its own, such as resized.")
@@ -158,7 +171,7 @@ def _check_experts(general: _Exported, others: Mapping[str, _Exported]) -> None:
             raise InputError(f"The expert {name} was trained on pairs; a gate is fitted for degraded pictures only.")
 
 
-def _gate_task(everything: Mapping[str, _Exported], folder: Path) -> tuple[dict[str, Restore], list[Material]]:
+def _gate_task(everything: Mapping[str, Exported], folder: Path) -> tuple[dict[str, Restore], list[Material]]:
     """What to try on what: windows as in the training of each, and large ones behind the links of the ladder."""
     engines = {name: OpenVINOEngine(each.graphs["int8"], threads=1) for name, each in everything.items()}
     multiple = everything[GENERAL].student.config.stride
@@ -286,7 +299,7 @@ def _tensor(frame: Frame) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float().div(255)
 
 
-def _about_experts(experts: Mapping[str, Path]) -> dict[str, str]:
+def about_experts(experts: Mapping[str, Path]) -> dict[str, str]:
     """For the card: the recipe and the steps of each expert."""
     contents = {name: (load_student(path)[1], read_checkpoint(path)) for name, path in experts.items()}
     return {
@@ -295,7 +308,7 @@ def _about_experts(experts: Mapping[str, Path]) -> dict[str, str]:
     }
 
 
-def _card(general: _Exported, checkpoint: Path, scores: dict[str, float], experts: dict[str, str]) -> Card:
+def _card(general: Exported, checkpoint: Path, scores: dict[str, float], experts: dict[str, str]) -> Card:
     student, recipe = general.student, general.recipe
     content = read_checkpoint(checkpoint)
     validation = {name: score for name, score in content["scores"].items() if name.startswith("val/")}
