@@ -329,3 +329,13 @@ def bundled_models() -> dict[str, Path]:
     """
     root = Path(__file__).parent / "bundles"
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
+def bundle_path(model: str | Path) -> Path:
+    """Where a bundle is: the folder of a bundled model if that is its name, else the path as it is given.
+
+    Example:
+        >>> bundle_path("small") == bundled_models()["small"], bundle_path("some/folder").as_posix()
+        (True, 'some/folder')
+    """
+    return bundled_models().get(str(model), Path(model))

@@ -120,7 +120,7 @@ def export(
 ) -> None:
     """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""
     require("torch", extra="train")
-    from clearcall.bundle import CARD, bundled_models, read_bundle
+    from clearcall.bundle import CARD, bundle_path, read_bundle
     from clearcall.training.exchange import exchange_experts
     from clearcall.training.export import export_bundle
 
@@ -128,7 +128,7 @@ def export(
     experts = dict(pairs)
     if len(experts) < len(pairs):
         raise RecipeError("An expert's name is given twice with --expert; give each a name of its own.")
-    folder = bundled_models().get(str(checkpoint), checkpoint)
+    folder = bundle_path(checkpoint)
     if (folder / CARD).exists():
         bundle = exchange_experts(read_bundle(folder), output, calibration, experts, force=force)
     else:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from clearcall.bundle import Bundle, Precision, bundled_models, read_bundle
+from clearcall.bundle import Bundle, Precision, bundle_path, bundled_models, read_bundle
 from clearcall.cpus import usable_cpus
 from clearcall.errors import BundleError
 from clearcall.runtime.compiled import CompiledGraphs
@@ -133,11 +133,10 @@ def find_bundle(model: str | Path) -> Bundle:
 
 
 def _bundle_folder(model: str | Path) -> Path:
+    folder = bundle_path(model)
+    if folder.is_dir():
+        return folder
     bundled = bundled_models()
-    if str(model) in bundled:
-        return bundled[str(model)]
-    if Path(model).is_dir():
-        return Path(model)
     nearest = get_close_matches(str(model), bundled, n=1, cutoff=0.0)
     hint = f"; the nearest is {nearest[0]}" if nearest else ""
     raise BundleError(f"There is no model {model}: neither a folder nor one of {', '.join(bundled) or 'none'}{hint}.")

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from clearcall.bundle import CARD, bundled_models, read_bundle
+from clearcall.bundle import CARD, bundle_path, read_bundle
 from clearcall.errors import InputError, OutputError, RecipeError
 from clearcall.training import processes
 from clearcall.training.budget import Budget
@@ -249,10 +249,10 @@ def _load_start(student: Student, start: Path) -> None:
 
 def _student_in(start: Path) -> Student:
     """The student of a checkpoint, a bundle, a model that ships with clearcall, or an expert in one of these."""
-    folder = bundled_models().get(str(start), start)
+    folder = bundle_path(start)
     if folder.is_dir():
         return student_of(read_bundle(folder).graph("float32"))
-    whole = bundled_models().get(str(start.parent), start.parent)
+    whole = bundle_path(start.parent)
     if (whole / CARD).exists() and not start.exists():
         return student_of(read_bundle(whole).expert(start.name).graph("float32"))
     return load_student(start)[0]
