@@ -24,6 +24,7 @@ from clearcall.media.y4m import MAGIC
 from clearcall.media.y4m_stream import Y4MSink, Y4MSource
 from clearcall.runtime.belt import Belt, BeltStopped
 from clearcall.runtime.changes import ChangesOnly, SharpensPlanes
+from clearcall.runtime.interrupts import held_interrupts
 
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
@@ -185,6 +186,7 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
     size = _belt_size(sink.form)
     decoded, sharpened = Belt[_Item](size), Belt[_Item](size)
     errors: list[BaseException] = []
+    encoded = threading.Event()
 
     def stage(work: Callable[[], None]) -> None:
         try:
@@ -197,19 +199,22 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
             sharpened.stop()
 
     decoding = threading.Thread(target=stage, args=(lambda: _decode(source, sink, work, decoded),), name="decode")
-    encoding = threading.Thread(target=stage, args=(lambda: _encode(sink, sharpened),), name="encode")
-    decoding.start()
-    encoding.start()
+    encoding = threading.Thread(target=stage, args=(lambda: _encode(sink, sharpened, encoded),), name="encode")
     frames = 0
-    try:
-        frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
-        encoding.join()
-    finally:
-        decoded.stop()
-        sharpened.stop()
-        source.stop()
-        decoding.join()
-        encoding.join()
+    # An interrupt between a start and the join would let a thread work on files that are closed meanwhile.
+    with held_interrupts() as release:
+        decoding.start()
+        encoding.start()
+        try:
+            release()
+            frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
+            encoded.wait()  # and no join: before Python 3.13 an interrupted one takes a thread that works for ended
+        finally:
+            decoded.stop()
+            sharpened.stop()
+            source.stop()
+            decoding.join()
+            encoding.join()
     if errors:
         raise errors[0]
     return frames
@@ -242,13 +247,16 @@ def _decode(source: _Source, sink: _Sink, work: _Work, decoded: Belt[_Item]) -> 
     decoded.finish()
 
 
-def _encode(sink: _Sink, sharpened: Belt[_Item]) -> None:
-    for item in sharpened:
-        if isinstance(item, _Frame):
-            sink.write(item.pixels, item.time)
-        else:
-            sink.copy(item)
-    sink.finish()
+def _encode(sink: _Sink, sharpened: Belt[_Item], encoded: threading.Event) -> None:
+    try:
+        for item in sharpened:
+            if isinstance(item, _Frame):
+                sink.write(item.pixels, item.time)
+            else:
+                sink.copy(item)
+        sink.finish()
+    finally:
+        encoded.set()
 
 
 def _total(source: _Source) -> int | None:
