@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import LearningRateMonitor, WeightAveraging
+from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from clearcall.bundle import CARD, bundle_path, read_bundle
@@ -320,9 +319,7 @@ def _trainer(
         Checkpoints(paths.checkpoints, recipe, config.checkpoint_steps, options.seconds),
     ]
     if config.ema_decay:
-        # All weights at once: Lightning's EMAWeightAveraging takes four small kernels for each.
-        average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]  # PyTorch's own
-        callbacks.append(WeightAveraging(multi_avg_fn=average))
+        callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     return pl.Trainer(
         max_epochs=config.epochs,
         check_val_every_n_epoch=config.validation_epochs,
