@@ -188,7 +188,7 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
     errors: list[BaseException] = []
     encoded = threading.Event()
 
-    def stage(work: Callable[[], None]) -> None:
+    def stage(work: Callable[[], None], ended: threading.Event) -> None:
         try:
             work()
         except BeltStopped:
@@ -197,9 +197,12 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
             errors.append(error)
             decoded.stop()
             sharpened.stop()
+        finally:
+            ended.set()
 
-    decoding = threading.Thread(target=stage, args=(lambda: _decode(source, sink, work, decoded),), name="decode")
-    encoding = threading.Thread(target=stage, args=(lambda: _encode(sink, sharpened, encoded),), name="encode")
+    decode, encode = (lambda: _decode(source, sink, work, decoded)), (lambda: _encode(sink, sharpened))
+    decoding = threading.Thread(target=stage, args=(decode, threading.Event()), name="decode")
+    encoding = threading.Thread(target=stage, args=(encode, encoded), name="encode")
     frames = 0
     # An interrupt between a start and the join would let a thread work on files that are closed meanwhile.
     with held_interrupts() as release:
@@ -247,16 +250,13 @@ def _decode(source: _Source, sink: _Sink, work: _Work, decoded: Belt[_Item]) -> 
     decoded.finish()
 
 
-def _encode(sink: _Sink, sharpened: Belt[_Item], encoded: threading.Event) -> None:
-    try:
-        for item in sharpened:
-            if isinstance(item, _Frame):
-                sink.write(item.pixels, item.time)
-            else:
-                sink.copy(item)
-        sink.finish()
-    finally:
-        encoded.set()
+def _encode(sink: _Sink, sharpened: Belt[_Item]) -> None:
+    for item in sharpened:
+        if isinstance(item, _Frame):
+            sink.write(item.pixels, item.time)
+        else:
+            sink.copy(item)
+    sink.finish()
 
 
 def _total(source: _Source) -> int | None:
