@@ -15,7 +15,7 @@ from clearcall.errors import BundleError
 from clearcall.frame import Frame
 from clearcall.runtime.compiled import CompiledGraphs
 from clearcall.runtime.int8_ops import AS_SHARP
-from clearcall.runtime.quiet import load_openvino
+from clearcall.runtime.quiet import load_openvino, openvino_core
 from clearcall.runtime.rows_graph import by_rows
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class ONNXGraph:
 
     def _read(self) -> ov.Model:
         try:
-            model = load_openvino().Core().read_model(self._content)
+            model = openvino_core().read_model(self._content)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise BundleError(f"The model's graph can't be read ({reason}); export it again.") from error
@@ -134,7 +134,7 @@ class OpenVINOEngine:
     ) -> None:
         ov = load_openvino()
 
-        self._core = ov.Core()
+        self._core = openvino_core()
         self._settings: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads or usable_cpus(),

@@ -1,17 +1,22 @@
-"""The one door to OpenVINO: opened without its telemetry, which would report every import to its makers, and without
-its converter, which a program that only runs models would load for nothing."""
+"""The one door to OpenVINO: opened without its telemetry, which would report every import to its makers, without its
+converter, which a program that only runs models would load for nothing, and with one core for all models."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
 _TELEMETRY = "openvino_telemetry"
 _CONVERTER = "openvino.tools.ovc"
+_MAKING = Lock()
+_cores: dict[int, Any] = {}
+"""By process, since a fork has none of the threads of its parent's core."""
 
 
 def load_openvino() -> ModuleType:
@@ -31,6 +36,26 @@ def load_openvino() -> ModuleType:
     if not hasattr(openvino, "convert_model"):
         openvino.__getattr__ = _convert_model  # type: ignore[method-assign]  # for others in this program who need it
     return openvino
+
+
+def openvino_core() -> Any:
+    """Give the one ``openvino.Core`` of this process, which stays until the process ends.
+
+    Each core's CPU plugin puts a signal stack of its own under the thread that needed it first, and takes it away with
+    the last of its models, so of several cores one may leave a thread with the stack of another that is gone. Python
+    handles signals there: the next Ctrl-C would crash the process.
+
+    Returns:
+        The core; models are read, compiled and imported by it.
+
+    Example:
+        >>> openvino_core() is openvino_core()
+        True
+    """
+    with _MAKING:
+        if os.getpid() not in _cores:
+            _cores[os.getpid()] = load_openvino().Core()
+        return _cores[os.getpid()]
 
 
 @contextmanager

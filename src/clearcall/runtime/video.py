@@ -24,6 +24,7 @@ from clearcall.media.y4m import MAGIC
 from clearcall.media.y4m_stream import Y4MSink, Y4MSource
 from clearcall.runtime.belt import Belt, BeltStopped
 from clearcall.runtime.changes import ChangesOnly, SharpensPlanes
+from clearcall.runtime.interrupts import held_interrupts
 
 Report = Callable[[int, int | None], None]
 """Called with the frames done so far and their total (None when it is not known)."""
@@ -185,8 +186,9 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
     size = _belt_size(sink.form)
     decoded, sharpened = Belt[_Item](size), Belt[_Item](size)
     errors: list[BaseException] = []
+    encoded = threading.Event()
 
-    def stage(work: Callable[[], None]) -> None:
+    def stage(work: Callable[[], None], ended: threading.Event) -> None:
         try:
             work()
         except BeltStopped:
@@ -195,21 +197,27 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
             errors.append(error)
             decoded.stop()
             sharpened.stop()
+        finally:
+            ended.set()
 
-    decoding = threading.Thread(target=stage, args=(lambda: _decode(source, sink, work, decoded),), name="decode")
-    encoding = threading.Thread(target=stage, args=(lambda: _encode(sink, sharpened),), name="encode")
-    decoding.start()
-    encoding.start()
+    decode, encode = (lambda: _decode(source, sink, work, decoded)), (lambda: _encode(sink, sharpened))
+    decoding = threading.Thread(target=stage, args=(decode, threading.Event()), name="decode")
+    encoding = threading.Thread(target=stage, args=(encode, encoded), name="encode")
     frames = 0
-    try:
-        frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
-        encoding.join()
-    finally:
-        decoded.stop()
-        sharpened.stop()
-        source.stop()
-        decoding.join()
-        encoding.join()
+    # An interrupt between a start and the join would let a thread work on files that are closed meanwhile.
+    with held_interrupts() as release:
+        decoding.start()
+        encoding.start()
+        try:
+            release()
+            frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
+            encoded.wait()  # and no join: before Python 3.13 an interrupted one takes a thread that works for ended
+        finally:
+            decoded.stop()
+            sharpened.stop()
+            source.stop()
+            decoding.join()
+            encoding.join()
     if errors:
         raise errors[0]
     return frames
