@@ -48,14 +48,16 @@ def test_an_interrupt_while_threads_start(
     assert [path.name for path in tmp_path.glob("*out*")] == []
 
 
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 def test_an_interrupt_while_the_last_frames_are_encoded(
-    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     finish, finished = RemuxSink.finish, []
 
     def interrupted(sink: RemuxSink) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.3)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
         finish(sink)
         finished.append(sink)
 
@@ -81,8 +83,7 @@ def test_other_threads_hold_nothing_back() -> None:
     seen = []
 
     def look() -> None:
-        with held_interrupts() as release:
-            release()
+        with held_interrupts() as let_come, let_come():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)

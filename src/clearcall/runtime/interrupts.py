@@ -5,39 +5,46 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 _HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held_interrupts() -> Iterator[Callable[[], None]]:
-    """Keep SIGINT and SIGTERM back until ``release`` is called, or the block ends, and let them come then.
+def held_interrupts() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Keep SIGINT and SIGTERM back in a block, but for a part of it where they may come; let them come at its end.
 
     Handlers are exchanged and no signal is masked: a library's own thread, which doesn't mask it, would take it, and
     Python would interrupt the main thread all the same. Outside the main thread, where nothing interrupts, it does
     nothing.
 
     Yields:
-        ``release``.
+        What opens that part.
 
     Example:
         >>> came = []
         >>> before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
-        >>> with held_interrupts() as release:
+        >>> with held_interrupts() as let_come:
         ...     signal.raise_signal(signal.SIGTERM)
         ...     early = list(came)
-        ...     release()
-        >>> early, len(came)
-        ([], 1)
+        ...     with let_come():
+        ...         meanwhile = list(came)
+        >>> [len(each) for each in (early, meanwhile, came)]
+        [0, 1, 1]
         >>> _ = signal.signal(signal.SIGTERM, before)
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield nullcontext
         return
     kept: list[int] = []
     before: dict[int, Any] = {}
+
+    def hold() -> None:
+        for number in _HELD:
+            if signal.getsignal(number) is not None:  # else it isn't Python's, and couldn't be given back
+                before[number] = signal.getsignal(number)
+                signal.signal(number, lambda came, _frame: kept.append(came))
 
     def release() -> None:
         while before:
@@ -45,11 +52,16 @@ def held_interrupts() -> Iterator[Callable[[], None]]:
         while kept:
             signal.raise_signal(kept.pop())
 
+    @contextmanager
+    def let_come() -> Iterator[None]:
+        try:
+            release()
+            yield
+        finally:
+            hold()
+
     try:
-        for number in _HELD:
-            if signal.getsignal(number) is not None:  # else it isn't Python's, and couldn't be given back
-                before[number] = signal.getsignal(number)
-                signal.signal(number, lambda came, _frame: kept.append(came))
-        yield release
+        hold()
+        yield let_come
     finally:
         release()

@@ -204,14 +204,14 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
     decoding = threading.Thread(target=stage, args=(decode, threading.Event()), name="decode")
     encoding = threading.Thread(target=stage, args=(encode, encoded), name="encode")
     frames = 0
-    # An interrupt between a start and the join would let a thread work on files that are closed meanwhile.
-    with held_interrupts() as release:
+    # An interrupt between a start and the joins, or during these, would let a thread work on files closed meanwhile.
+    with held_interrupts() as let_come:
         decoding.start()
         encoding.start()
         try:
-            release()
-            frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
-            encoded.wait()  # and no join: before Python 3.13 an interrupted one takes a thread that works for ended
+            with let_come():
+                frames = _sharpen(decoded, sharpened, work, _total(source), on_progress)
+                encoded.wait()  # and no join: before Python 3.13 an interrupted one takes a thread that works for ended
         finally:
             decoded.stop()
             sharpened.stop()
