@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import pty
 import signal
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import imageio_ffmpeg
@@ -115,6 +120,30 @@ def test_a_silent_writer_can_be_interrupted(sent: signal.Signals) -> None:
     assert process.wait(timeout=60) == 130
     for stream in (process.stdin, process.stdout, process.stderr):
         stream.close()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_reader_that_stands_still_can_be_left(make_video: MakeVideo, sent: signal.Signals) -> None:
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    source = make_video("a.mkv", size=(320, 240), pts=range(0, 60060, 1001))  # more than a pipe holds
+    process = subprocess.Popen([*SHARPEN, source, "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, ours)
+    assert process.stdout.read(10) == b"YUV4MPEG2 "
+    before = -1
+    while before != (before := unread(process.stdout)):  # until it grows no more: the pipe is full
+        time.sleep(1)
+    assert before > 0
+    process.send_signal(sent)
+    assert process.wait(timeout=60) == 130
+    for stream in (process.stdout, process.stderr):
+        stream.close()
+
+
+def unread(pipe: IO[bytes]) -> int:
+    """How many bytes wait in a pipe."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, waiting)
+    return waiting[0]
 
 
 def test_each_frame_is_out_before_the_next_is_in() -> None:

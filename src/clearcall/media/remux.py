@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, ClassVar, Final, Protocol, Self, cast
 
 import av
 from av.codec.context import Flags as CodecFlags
@@ -86,12 +86,15 @@ class RemuxSink:
     Attributes:
         copied: The source's streams whose packets ``copy`` takes.
         notes: What couldn't be kept, a phrase each.
+        patience: None: a write under way is always waited for, as FFmpeg crashes when its file is closed meanwhile.
 
     Raises:
         OutputError: The container is unknown, or can't hold the video or one of the audio and subtitle
             streams, or the encoder refuses its options.
         RecipeError: An unknown codec or an option that it doesn't have.
     """
+
+    patience: ClassVar[float | None] = None
 
     def __init__(self, path: Path, source: VideoSource, encoding: Encoding) -> None:
         self.path = path

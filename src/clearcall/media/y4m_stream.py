@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import IO, Any, Final, Self
+from typing import IO, Any, ClassVar, Final, Self
 
 import av
 import numpy as np
@@ -165,7 +165,10 @@ class Y4MSink:
         copied: Streams whose packets are taken: none.
         form: The form in which frames are written.
         notes: What is lost, a phrase each.
+        patience: Seconds that an interrupt leaves to a write under way: a reader may have stopped for ever.
     """
+
+    patience: ClassVar[float | None] = 1.0
 
     def __init__(self, stream: IO[bytes], header: Header, colours: Colours | None = None, turns: int = 0) -> None:
         self.copied: list[av.stream.Stream] = []

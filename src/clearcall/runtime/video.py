@@ -202,7 +202,7 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
 
     decode, encode = (lambda: _decode(source, sink, work, decoded)), (lambda: _encode(sink, sharpened))
     decoding = threading.Thread(target=stage, args=(decode, threading.Event()), name="decode")
-    encoding = threading.Thread(target=stage, args=(encode, encoded), name="encode")
+    encoding = threading.Thread(target=stage, args=(encode, encoded), name="encode", daemon=True)
     frames = 0
     # An interrupt between a start and the joins, or during these, would let a thread work on files closed meanwhile.
     with held_interrupts() as let_come:
@@ -217,7 +217,7 @@ def _run(source: _Source, sink: _Sink, work: _Work, on_progress: Report | None) 
             sharpened.stop()
             source.stop()
             decoding.join()
-            encoding.join()
+            encoding.join(sink.patience)
     if errors:
         raise errors[0]
     return frames
