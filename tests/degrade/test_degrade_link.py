@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clearcall.degrade import PROFILES, Profile, Traffic, degrade_clip, degrade_pair, degrade_picture, get_profile
+from clearcall.degrade.link import PICTURE_RATE, picture_views
 from clearcall.degrade.scale import resize
 
 EXAMPLES = [
@@ -196,3 +197,31 @@ def test_a_pair_ends_with_the_picture_and_the_frame_before_lies_on_its_own_truth
     assert error < np.abs(degraded_before.astype(float) - truth).mean()
     if name == "clean":
         assert error == 0
+
+
+RELAY = Profile(name="relay", codec="vp8", crf=30)
+
+
+def test_a_relayed_picture_is_the_clip_sent_over_both_links():
+    sharp = np.asarray(skimage.data.astronaut())[64:192, 160:288].copy()
+    first = Profile(name="first", codec="h264", crf=26)
+    once = list(degrade_clip(picture_views(sharp, first, seed=4), PICTURE_RATE, first))
+    twice = list(degrade_clip(once, PICTURE_RATE, RELAY))
+    relayed = degrade_picture(sharp, first, seed=4, relay=RELAY)
+    assert np.array_equal(relayed, twice[-1])
+    assert not np.array_equal(relayed, once[-1])
+
+
+@pytest.mark.parametrize("name", ["clean", "bicubic-x2", "h264-half-crf28"])
+def test_a_relayed_picture_lies_on_the_sharp_one_and_its_pair_ends_with_it(name):
+    sharp = np.asarray(skimage.data.astronaut())[64:192, 160:288].copy()
+    relayed = degrade_picture(sharp, get_profile(name), seed=2, relay=RELAY)
+    assert relayed.shape == sharp.shape
+    here = np.abs(relayed.astype(float) - sharp).mean()
+    assert all(
+        here < np.abs(np.roll(relayed, step, axis).astype(float) - sharp).mean() for step in (-1, 1) for axis in (0, 1)
+    )
+    (degraded, truth), (_, truth_before) = degrade_pair(sharp, get_profile(name), seed=2, relay=RELAY)
+    assert np.array_equal(degraded, relayed)
+    assert truth is sharp
+    assert not np.array_equal(truth_before, truth)

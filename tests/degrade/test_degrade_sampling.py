@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from clearcall.degrade import degrade_picture
-from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_truth
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_relay, random_truth
 
 
 def draw(count: int, mix: TrainingMix = DEFAULT_MIX) -> list:
@@ -82,3 +82,25 @@ def test_a_mix_says_nothing_of_softness_it_has_not():
 def test_an_impossible_mix_is_refused(fields: dict[str, object]):
     with pytest.raises(ValidationError):
         TrainingMix.model_validate(fields)
+
+
+def test_so_many_frames_are_relayed_as_the_mix_says_and_within_its_ranges():
+    rng, mix = (
+        np.random.default_rng(3),
+        TrainingMix(
+            relayed=0.3, relay_codecs={"vp8": 1.0, "jpeg": 1.0}, relay_qualities={"vp8": (9, 11), "jpeg": (40, 50)}
+        ),
+    )
+    relays = [random_relay(rng, mix) for _ in range(600)]
+    taken = [relay for relay in relays if relay is not None]
+    assert len(taken) / 600 == pytest.approx(0.3, abs=0.06)
+    assert {relay.codec for relay in taken} == {"vp8", "jpeg"}
+    assert all(low <= relay.crf <= high for relay in taken for low, high in [mix.relay_qualities[relay.codec]])
+    assert all(relay.scale == 1.0 and relay.side is None for relay in taken)
+
+
+def test_relays_need_ranges_of_quality():
+    with pytest.raises(ValidationError, match="no range of qualities for av1"):
+        TrainingMix(relay_codecs={"av1": 1.0})
+    with pytest.raises(ValidationError, match="runs from high to low"):
+        TrainingMix(relay_qualities={"h264": (30, 20), "vp8": (8, 40)})

@@ -11,7 +11,7 @@ from clearcall.bundle import read_bundle
 from clearcall.errors import InputError
 from clearcall.evaluation.filters import unsharp
 from clearcall.runtime.gate import Gate, measures
-from clearcall.training import export, gating
+from clearcall.training import export, gate_material, gating
 from clearcall.training.export import export_bundle
 from clearcall.training.gating import Material, fit_gate
 from clearcall.training.pairs import list_pictures
@@ -89,10 +89,10 @@ def test_large_frames_are_tried_sharp_and_some_of_them_soft(checkpoints, sharp_f
     monkeypatch.setattr(
         export, "fit_gate", lambda choices, material, bar: (seen.extend(material), fitted(choices, material))[1]
     )
-    monkeypatch.setattr(export, "LARGE_SIDE", 32)
-    monkeypatch.setattr(export, "LADDER", ("bicubic-x2",))
+    monkeypatch.setattr(gate_material, "LARGE_SIDE", 32)
+    monkeypatch.setattr(gate_material, "LADDER", ("bicubic-x2",))
     export_bundle(checkpoints["general"], tmp_path / "made", sharp_folder, experts={"resized": checkpoints["resized"]})
-    assert [each.weight for each in seen] == [1, 1, export.LARGE_WEIGHT, export.SOFT_WEIGHT]
+    assert [each.weight for each in seen] == [1, 1, gate_material.LARGE_WEIGHT, gate_material.SOFT_WEIGHT]
     sharp, soft = (each.source for each in seen[-2:])
     assert (sharp.mix.soft, soft.mix.soft) == (0, 1)
     assert list(soft.pictures) == list(sharp.pictures)[::2]

@@ -66,6 +66,17 @@ def test_named_links_have_soft_truths_where_the_mix_has(sharp_folder, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("degradation", ["bicubic-x2", "random"])
+def test_relayed_windows_lie_in_the_same_places_and_are_coded_once_more(sharp_folder, tmp_path, degradation):
+    plain = windows(sharp_folder, degradation=degradation, cache=tmp_path)
+    relayed = windows(sharp_folder, degradation=degradation, cache=tmp_path, mix=TrainingMix(relayed=1.0))
+    for item in range(3):
+        (twice, sharp), (once, truth) = relayed.window(item), plain.window(item)
+        assert np.array_equal(sharp, truth)
+        assert not np.array_equal(twice, once)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
 def test_the_cache_gives_what_making_gives(sharp_folder, tmp_path):
     cached = windows(sharp_folder, cache=tmp_path / "cache")
     made = cached.window(1)

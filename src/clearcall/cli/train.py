@@ -116,6 +116,14 @@ def export(
         list[str] | None,
         typer.Option(metavar="NAME=CHECKPOINT", help="Weights for a kind of links, which a gate chooses; repeatable."),
     ] = None,
+    teach_relays: Annotated[
+        bool,
+        typer.Option("--teach-relays", help="Teach a bundle's gate frames that were coded twice; else it stays."),
+    ] = False,
+    cameras: Annotated[
+        Path | None,
+        typer.Option("--cameras", metavar="DIR", help="Frames that cameras took, for which a taught gate stays, too."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there already.")] = False,
 ) -> None:
     """Export a checkpoint to a bundle, checked against the checkpoint (needs the train extra)."""
@@ -128,9 +136,16 @@ def export(
     experts = dict(pairs)
     if len(experts) < len(pairs):
         raise RecipeError("An expert's name is given twice with --expert; give each a name of its own.")
+    if cameras is not None and not teach_relays:
+        raise RecipeError("--cameras says what a gate keeps while it is taught; give --teach-relays, too.")
     folder = bundle_path(checkpoint)
     if (folder / CARD).exists():
-        bundle = exchange_experts(read_bundle(folder), output, calibration, experts, force=force)
+        base, bar = read_bundle(folder), sys.stderr.isatty()
+        bundle = exchange_experts(
+            base, output, calibration, experts, relays=teach_relays, cameras=cameras, force=force, bar=bar
+        )
+    elif teach_relays:
+        raise RecipeError("--teach-relays is for a bundle: export the checkpoint first, then its bundle with it.")
     else:
         bundle = export_bundle(checkpoint, output, calibration, experts=experts, force=force, bar=sys.stderr.isatty())
     for name, score in bundle.card.scores.items():

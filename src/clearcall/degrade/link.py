@@ -96,7 +96,13 @@ class Profile(BaseModel):
 
 
 def degrade_picture(
-    sharp: Frame, profile: Profile, seed: int = 0, *, as_sent: bool = False, traffic: Traffic | None = None
+    sharp: Frame,
+    profile: Profile,
+    seed: int = 0,
+    *,
+    as_sent: bool = False,
+    traffic: Traffic | None = None,
+    relay: Profile | None = None,
 ) -> Frame:
     """What the viewer sees of a picture that is held before the camera of a call.
 
@@ -109,16 +115,22 @@ def degrade_picture(
         seed: The same seed gives the same result, to the bit.
         as_sent: Leave the picture at the size in which it was sent.
         traffic: Where to count what was sent.
+        relay: A second link that codes once more what the first one shows, at its size; only its codec counts.
 
     Returns:
-        HWC RGB uint8 of the input's size (unless ``as_sent``).
+        HWC RGB uint8 of the input's size (unless ``as_sent``, which a relay leaves no room for).
 
     Example:
         >>> degrade_picture(np.zeros((7, 5, 3), np.uint8), Profile(name="half", scale=2.0)).shape
         (7, 5, 3)
     """
+    height, width = sharp.shape[:2]
+    if relay is not None:
+        rng = np.random.default_rng(seed)
+        path = _path(profile, rng, least=relay.picture_frames)
+        return deque(_shown(_views(sharp, profile, rng, path), (width, height), profile, relay), maxlen=1).pop()
     received = receive_picture(picture_views(sharp, profile, seed), profile, traffic)
-    return received if as_sent else resize(received, sharp.shape[1], sharp.shape[0], profile.up)
+    return received if as_sent else resize(received, width, height, profile.up)
 
 
 def picture_views(sharp: Frame, profile: Profile, seed: int = 0) -> Iterator[Frame]:
@@ -156,13 +168,16 @@ def _views(
     return (_made_ready(sharp, size, profile, rng, offset) for offset in path)
 
 
-def degrade_pair(sharp: Frame, profile: Profile, seed: int = 0) -> tuple[tuple[Frame, Frame], tuple[Frame, Frame]]:
+def degrade_pair(
+    sharp: Frame, profile: Profile, seed: int = 0, *, relay: Profile | None = None
+) -> tuple[tuple[Frame, Frame], tuple[Frame, Frame]]:
     """What the viewer sees of a held picture, and of the frame before, each with its truth.
 
     Args:
         sharp: HWC RGB uint8, any size.
         profile: The link.
         seed: The same seed gives the same result, to the bit.
+        relay: A second link; see :func:`degrade_picture`.
 
     Returns:
         Degraded and sharp frame, and degraded and sharp frame one step before, all HWC RGB uint8 of the input's size.
@@ -174,11 +189,19 @@ def degrade_pair(sharp: Frame, profile: Profile, seed: int = 0) -> tuple[tuple[F
         ((8, 6, 3), (8, 6, 3))
     """
     rng = np.random.default_rng(seed)
-    path = _path(profile, rng, least=2)
-    received = deque(_received(_views(sharp, profile, rng, path), profile, profile.sent_rate(PICTURE_RATE)), maxlen=2)
+    path = _path(profile, rng, least=relay.picture_frames if relay else 2)
     height, width = sharp.shape[:2]
-    shown = [resize(frame, width, height, profile.up) for frame in received]
+    shown = deque(_shown(_views(sharp, profile, rng, path), (width, height), profile, relay), maxlen=2)
     return (shown[1], sharp), (shown[0], resize(sharp, width, height, "bicubic", path[-2]))
+
+
+def _shown(
+    views: Iterable[Frame], size: tuple[int, int], profile: Profile, relay: Profile | None = None
+) -> Iterator[Frame]:
+    """What the viewer sees of each view, behind one link or two."""
+    rate = profile.sent_rate(PICTURE_RATE)
+    shown = (resize(frame, *size, profile.up) for frame in _received(views, profile, rate))
+    return shown if relay is None else _received(shown, relay, rate)
 
 
 def receive_picture(views: Iterable[Frame], profile: Profile, traffic: Traffic | None = None) -> Frame:

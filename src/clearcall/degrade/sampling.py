@@ -41,6 +41,10 @@ class TrainingMix(BaseModel):
             learns to bring back what the link took, and no more.
         focus: Of soft truths: least and largest blur, standard deviation in pixels.
         shake: Of soft truths: shortest and longest way of the camera during an exposure, in pixels.
+        relayed: Share of frames that were shown and coded once more before they arrive, at the size in which they were
+            shown: through a service that mixes or records calls, a virtual camera, a shared screen.
+        relay_codecs: Weights of the codecs of such a second link.
+        relay_qualities: As ``qualities``; nearly without loss, as a call to a server on the same machine comes to be.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,24 +72,29 @@ class TrainingMix(BaseModel):
     soft: Share = 0.0
     focus: tuple[float, float] = (0.5, 1.5)
     shake: tuple[float, float] = (1.5, 8.0)
+    relayed: Share = 0.0
+    relay_codecs: dict[CodecName, Weight] = {"h264": 0.3, "vp8": 0.7}
+    relay_qualities: dict[CodecName, tuple[int, int]] = {"h264": (8, 20), "vp8": (4, 14)}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.clean + self.resized > 1.0:
             raise ValueError("the shares clean and resized come to more than 1")
         weights = (self.resize_scales, self.resize_down, self.resize_up, self.codecs, self.coded_scales, self.coded_up)
-        if not all(weights):
+        if not all((*weights, self.relay_codecs)):
             raise ValueError("a table of weights is empty")
-        if missing := set(self.codecs) - set(self.qualities):
+        missing = set(self.codecs) - set(self.qualities) | set(self.relay_codecs) - set(self.relay_qualities)
+        if missing:
             raise ValueError(f"no range of qualities for {', '.join(sorted(missing))}")
-        ranges = (*self.qualities.values(), self.frames, self.movement, self.noise, self.blur, self.focus, self.shake)
-        if any(low > high for low, high in ranges):
+        ranges = (self.frames, self.movement, self.noise, self.blur, self.focus, self.shake)
+        if any(low > high for low, high in (*ranges, *self.qualities.values(), *self.relay_qualities.values())):
             raise ValueError("a range runs from high to low")
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Without any softness nothing is said of it: windows that were kept before it came keep their names."""
-        hidden = () if self.soft else ("soft", "focus", "shake")
+        """Without softness or relays nothing is said of them: windows kept before these came keep their names."""
+        hidden: tuple[str, ...] = () if self.soft else ("soft", "focus", "shake")
+        hidden += () if self.relayed else ("relayed", "relay_codecs", "relay_qualities")
         return ((name, value) for name, value in super().__repr_args__() if name not in hidden)
 
 
@@ -128,6 +137,27 @@ def random_truth(sharp: Frame, rng: np.random.Generator, mix: TrainingMix = DEFA
         True
     """
     return soften(sharp, rng, mix.focus, mix.shake) if mix.soft and rng.random() < mix.soft else sharp
+
+
+def random_relay(rng: np.random.Generator, mix: TrainingMix = DEFAULT_MIX) -> Profile | None:
+    """Draw the link that one training window takes after its own, if it takes another.
+
+    Args:
+        rng: Source of chance; the same generator state gives the same link.
+        mix: Shares and ranges to draw from.
+
+    Example:
+        >>> random_relay(np.random.default_rng(0)) is None
+        True
+        >>> random_relay(np.random.default_rng(0), TrainingMix(relayed=1.0)).name
+        'relay-h264'
+    """
+    if not mix.relayed or rng.random() >= mix.relayed:
+        return None
+    codec = _draw(rng, mix.relay_codecs)
+    return Profile(
+        name=f"relay-{codec}", codec=codec, crf=int(rng.integers(*mix.relay_qualities[codec], endpoint=True))
+    )
 
 
 def _resized(rng: np.random.Generator, mix: TrainingMix) -> Profile:

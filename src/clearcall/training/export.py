@@ -11,19 +11,17 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime as ort
 import torch
-from PIL import Image
 from torch.nn import functional
 
 from clearcall.bundle import FORMAT_VERSION, Bundle, Card, Precision, write_bundle
-from clearcall.degrade import LADDER
-from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix
 from clearcall.errors import ClearcallError, InputError
 from clearcall.evaluation.metrics import PROTOCOL, ssim
 from clearcall.frame import Frame, pad_to_multiple, to_frame
 from clearcall.runtime.engine import OpenVINOEngine
 from clearcall.runtime.gate import GENERAL, UNTOUCHED
 from clearcall.training.checkpoint import load_student, read_checkpoint
-from clearcall.training.gating import Material, Restore, fit_gate
+from clearcall.training.gate_material import gate_material
+from clearcall.training.gating import Restore, fit_gate
 from clearcall.training.graph import float_graph, int8_graph
 from clearcall.training.pairs import list_pictures, split_pairs
 from clearcall.training.recipe import Recipe
@@ -34,23 +32,6 @@ CALIBRATION_WINDOWS = 48
 CALIBRATION_SIDE = 256
 CALIBRATION_SEED = 20_000
 PEAK_CANDIDATES = 40
-GATE_VARIANTS = 1
-GATE_SIDE = 384
-GATE_SEED = 40_000
-GATE_LARGE = 34
-"""Of each link of the ladder about so many large pictures are tried,"""
-GATE_FRAME = 1080
-"""... squares of this side where they are that large;"""
-LARGE_SIDE = 700
-"""a picture is large from this shorter side on,"""
-LARGE_WEIGHT = 3.0
-"""and counts as much as so many windows: it is what calls look like."""
-GATE_SOFT = 2
-"""One large picture in so many is tried once more,"""
-SOFT_TRUTHS = TrainingMix(soft=1.0)
-"""... softened as cameras do it, lest the gate take what was soft from the start for what a link has softened;"""
-SOFT_WEIGHT = 1.0
-"""it counts for less: what can't be told apart costs sharp frames what soft ones gain."""
 
 Item = TypeVar("Item")
 
@@ -128,7 +109,11 @@ def export_bundle(
     if others:
         everything = {GENERAL: general, **others}
         worst = {name: max(each.scores[name] for each in everything.values()) for name in scores}
-        fit = fit_gate(*_gate_task(everything, calibration), bar=bar)
+        choices = choices_of(
+            {name: each.graphs["int8"] for name, each in everything.items()}, general.student.config.stride
+        )
+        mixes = [each.recipe.data for each in everything.values()]
+        fit = fit_gate(choices, gate_material(mixes, list_pictures(calibration)), bar=bar)
         scores = worst | {"gate gain": fit.gain, "gate regret": fit.regret}
         gate = fit.gate.written()
     card = _card(general, checkpoint, scores, about_experts(experts or {}))
@@ -171,32 +156,10 @@ def _check_experts(general: Exported, others: Mapping[str, Exported]) -> None:
             raise InputError(f"The expert {name} was trained on pairs; a gate is fitted for degraded pictures only.")
 
 
-def _gate_task(everything: Mapping[str, Exported], folder: Path) -> tuple[dict[str, Restore], list[Material]]:
-    """What to try on what: windows as in the training of each, and large ones behind the links of the ladder."""
-    engines = {name: OpenVINOEngine(each.graphs["int8"], threads=1) for name, each in everything.items()}
-    multiple = everything[GENERAL].student.config.stride
-    pictures = list_pictures(folder)
-    material = [
-        Material(
-            DegradedWindows(
-                pictures, GATE_VARIANTS, GATE_SIDE, recipe.data.degradation, GATE_SEED + number, mix=recipe.data.mix
-            )
-        )
-        for number, recipe in enumerate(each.recipe for each in everything.values())
-    ]
-    large = [picture for picture in pictures if min(_size(picture)) >= LARGE_SIDE]
-    step = max(len(large) // GATE_LARGE, 1)
-    for number, link in enumerate(LADDER):
-        some = large[number % step :: step]
-        for mix, shown, weight in ((DEFAULT_MIX, some, LARGE_WEIGHT), (SOFT_TRUTHS, some[::GATE_SOFT], SOFT_WEIGHT)):
-            windows = DegradedWindows(shown, 1, GATE_FRAME, link, GATE_SEED, mix=mix)
-            material += [Material(windows, weight)] if shown else []
-    return {name: partial(_run, engine, multiple) for name, engine in engines.items()}, material
-
-
-def _size(picture: Path) -> tuple[int, int]:
-    with Image.open(picture) as opened:
-        return opened.size
+def choices_of(graphs: Mapping[str, bytes], multiple: int) -> dict[str, Restore]:
+    """What each 8-bit graph makes of a frame, by the graph's name."""
+    engines = {name: OpenVINOEngine(graph, threads=1) for name, graph in graphs.items()}
+    return {name: partial(_run, engine, multiple) for name, engine in engines.items()}
 
 
 def _run(engine: OpenVINOEngine, multiple: int, frame: Frame) -> Frame:

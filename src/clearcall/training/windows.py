@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearcall.degrade import Profile, degrade_pair, degrade_picture, get_profile
-from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_truth
+from clearcall.degrade.sampling import DEFAULT_MIX, TrainingMix, random_profile, random_relay, random_truth
 from clearcall.training.pairs import Pair, read_frame, read_pair
 
 Window = NDArray[np.uint8]
@@ -28,8 +28,8 @@ With the frame before (4, H, W, 3): its two pictures follow.
 
 CACHE_VERSION = 1
 PLACES_TRIED = 3
-_TRUTH = 1
-"""Tells the chance that draws truths from the one that draws places and links."""
+_TRUTH, _RELAY = 1, 2
+"""Tell the chances that draw truths and second links from the one that draws places and links."""
 
 
 class WindowSource(Protocol):
@@ -79,7 +79,7 @@ class DegradedWindows:
         degradation: ``random`` or a profile's name.
         seed: Seed of places and degradations.
         cache: Folder for windows already made, or None.
-        mix: What ``random`` draws from, and how soft truths are, behind a named link, too.
+        mix: What ``random`` draws from, and how soft truths are and what is relayed, behind a named link, too.
         before: Whether a window holds the frame before, too.
     """
 
@@ -108,6 +108,8 @@ class DegradedWindows:
         link = repr(self.mix if self.degradation == "random" else get_profile(self.degradation))
         if self.degradation != "random" and self.mix.soft:
             link += repr((self.mix.soft, self.mix.focus, self.mix.shake))
+        if self.degradation != "random" and self.mix.relayed:
+            link += repr((self.mix.relayed, self.mix.relay_codecs, self.mix.relay_qualities))
         before = ("before",) if self.before else ()
         return (picture.name, picture.stat().st_size, self.size, link, self.seed, item, *before)
 
@@ -115,9 +117,10 @@ class DegradedWindows:
         rng = np.random.default_rng((self.seed, item))
         sharp = self._truth(_detailed_part(read_frame(self.picture(item)), self.size, rng), item)
         profile, seed = self._profile(rng), int(rng.integers(2**31))
+        relay = random_relay(np.random.default_rng((self.seed, item, _RELAY)), self.mix)
         if self.before:
-            return np.stack([side for frame in degrade_pair(sharp, profile, seed) for side in frame])
-        return np.stack([degrade_picture(sharp, profile, seed), sharp])
+            return np.stack([side for frame in degrade_pair(sharp, profile, seed, relay=relay) for side in frame])
+        return np.stack([degrade_picture(sharp, profile, seed, relay=relay), sharp])
 
     def _truth(self, sharp: NDArray[np.uint8], item: int) -> NDArray[np.uint8]:
         """By a chance of its own: a mix with soft truths draws the same places and links as one without."""
